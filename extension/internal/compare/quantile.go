@@ -1,0 +1,88 @@
+package compare
+
+import "github.com/xk6-continuity/xk6-continuity/extension/internal/compare/interval"
+
+// distribution is a histogram of milliseconds, as far as quantiles need it.
+type distribution interface {
+	// count returns the number of observations.
+	count() uint64
+	// at returns the limits of the bucket that holds the observation of a
+	// 1-based rank, 1 <= rank <= count.
+	at(rank uint64) (low, high float64)
+}
+
+// quantileValue returns a quantile with its order-statistic interval. Bounded is
+// false when there are too few observations to enclose it.
+func quantileValue(d distribution, q, level float64) (v Value, bounded bool) {
+	n := d.count()
+	if n == 0 {
+		return Value{}, false
+	}
+	low, high := d.at(quantileRank(n, q))
+	v = Value{Value: (low + high) / 2, Low: low, High: high, Total: n}
+	from, to, ok := interval.Ranks(n, q, level)
+	if !ok {
+		// All that is known: it lies among the observations.
+		from, to = 1, n
+	}
+	v.Low, _ = d.at(from)
+	_, v.High = d.at(to)
+	return v, ok
+}
+
+// quantileRank is the 1-based rank of a quantile: the smallest observation that
+// at least q of all do not exceed.
+func quantileRank(n uint64, q float64) uint64 {
+	exact := q * float64(n)
+	rank := uint64(exact)
+	if exact-float64(rank) > 1e-9*exact {
+		rank++
+	}
+	return min(max(rank, 1), n)
+}
+
+// quantileRow compares one quantile of two histograms; nil means that the run
+// does not have it.
+func quantileRow(name string, base, head distribution, q, level float64) Row {
+	row := Row{Name: name, Unit: UnitMS, Level: level}
+	boundedBase, boundedHead := false, false
+	if base != nil && base.count() > 0 {
+		var v Value
+		v, boundedBase = quantileValue(base, q, level)
+		row.Base = &v
+	}
+	if head != nil && head.count() > 0 {
+		var v Value
+		v, boundedHead = quantileValue(head, q, level)
+		row.Head = &v
+	}
+	switch {
+	case row.Base == nil && row.Head == nil:
+		row.Mark = MarkUnknown
+	case row.Base == nil:
+		row.Mark = MarkAppeared
+	case row.Head == nil:
+		row.Mark = MarkVanished
+	default:
+		row.compareQuantiles(boundedBase && boundedHead)
+	}
+	return row
+}
+
+func (r *Row) compareQuantiles(bounded bool) {
+	limits := interval.Difference(
+		interval.Estimate{Value: r.Head.Value, Interval: interval.Interval{Low: r.Head.Low, High: r.Head.High}},
+		interval.Estimate{Value: r.Base.Value, Interval: interval.Interval{Low: r.Base.Low, High: r.Base.High}},
+	)
+	r.Change = newChange(r.Base.Value, r.Head.Value, limits)
+	switch {
+	case r.Change.Absolute == 0:
+		r.Mark = MarkEqual
+	case !bounded:
+		r.Mark = MarkUnknown
+	case limits.Contains(0):
+		r.Mark = MarkNoise
+	default:
+		r.Mark = direct(LowerIsBetter, r.Change.Absolute)
+	}
+}

@@ -1,0 +1,161 @@
+package compare
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/compare/interval"
+)
+
+type proportion = interval.Proportion
+
+func TestRateRowMarks(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		base, head *proportion
+		direction  Direction
+		want       Mark
+	}{
+		"the same counts are equal":            {&proportion{99, 100}, &proportion{99, 100}, HigherIsBetter, MarkEqual},
+		"the same rate is equal":               {&proportion{990, 1000}, &proportion{99, 100}, HigherIsBetter, MarkEqual},
+		"chance explains it":                   {&proportion{990, 1000}, &proportion{985, 1000}, HigherIsBetter, MarkNoise},
+		"a fall is worse":                      {&proportion{10000, 10000}, &proportion{9900, 10000}, HigherIsBetter, MarkWorse},
+		"a rise is better":                     {&proportion{9900, 10000}, &proportion{10000, 10000}, HigherIsBetter, MarkBetter},
+		"a rise of what should be low":         {&proportion{0, 10000}, &proportion{100, 10000}, LowerIsBetter, MarkWorse},
+		"a fall of what should be low":         {&proportion{100, 10000}, &proportion{0, 10000}, LowerIsBetter, MarkBetter},
+		"neither good nor bad":                 {&proportion{0, 10000}, &proportion{100, 10000}, Neutral, MarkChanged},
+		"only the head has it":                 {nil, &proportion{1, 1}, HigherIsBetter, MarkAppeared},
+		"only the base has it":                 {&proportion{1, 1}, nil, HigherIsBetter, MarkVanished},
+		"nothing was counted in the base":      {&proportion{}, &proportion{1, 1}, HigherIsBetter, MarkUnknown},
+		"nothing was counted at all":           {&proportion{}, &proportion{}, HigherIsBetter, MarkUnknown},
+		"one break in thousands is noise":      {&proportion{0, 5000}, &proportion{1, 5000}, LowerIsBetter, MarkNoise},
+		"five breaks by Fisher are not enough": {&proportion{0, 5000}, &proportion{5, 5000}, LowerIsBetter, MarkNoise},
+		"six breaks by Fisher are":             {&proportion{0, 5000}, &proportion{6, 5000}, LowerIsBetter, MarkWorse},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, c.want, rateRow("row", c.base, c.head, 0.95, c.direction).Mark)
+		})
+	}
+}
+
+func TestRateRowSaysWhereFisherDecided(t *testing.T) {
+	t.Parallel()
+	row := rateRow("row", &proportion{0, 5000}, &proportion{6, 5000}, 0.95, LowerIsBetter)
+	require.NotNil(t, row.Change.P)
+	assert.InDelta(t, 0.0312, *row.Change.P, 1e-4) // 2 * (1/2)^6, less the finite sample
+	assert.Nil(t, row.Change.Relative, "nothing is relative to zero")
+	row = rateRow("row", &proportion{500, 5000}, &proportion{600, 5000}, 0.95, LowerIsBetter)
+	assert.Nil(t, row.Change.P)
+	assert.InDelta(t, 0.2, *row.Change.Relative, 1e-12)
+}
+
+// Two runs of the same system: how often does a table of many rows cry wolf?
+func TestTablesOfEqualRunsRaiseFalseAlarmsRarely(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	const runs, rows = 400, 20
+	alarms := 0
+	for range runs {
+		alarm := false
+		for range rows {
+			var b, h proportion
+			b.Trials, h.Trials = 2000, 2000
+			for range 2000 {
+				if random.Float64() < 0.97 {
+					b.Hits++
+				}
+				if random.Float64() < 0.97 {
+					h.Hits++
+				}
+			}
+			alarm = alarm || rateRow("", &b, &h, jointLevel(rows), HigherIsBetter).Mark != MarkNoise &&
+				b.Hits != h.Hits
+		}
+		if alarm {
+			alarms++
+		}
+	}
+	// 5 % of 400 is 20; 35 is three standard deviations more.
+	assert.LessOrEqual(t, alarms, 35)
+}
+
+// values is an exact distribution: every bucket holds one value.
+type values []float64
+
+func (v values) count() uint64 { return uint64(len(v)) }
+
+func (v values) at(rank uint64) (low, high float64) { return v[rank-1], v[rank-1] }
+
+func drawn(random *rand.Rand, n int, scale float64) values {
+	v := make(values, n)
+	for i := range v {
+		v[i] = random.ExpFloat64() * scale
+	}
+	slices.Sort(v)
+	return v
+}
+
+func TestQuantileIntervalsCoverTheTruth(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(3, 4))
+	const truth = 2.995732273553991 // the 95th percentile of an exponential distribution: -ln 0.05
+	const runs = 1000
+	covered := 0
+	for range runs {
+		v, bounded := quantileValue(drawn(random, 1000, 1), 0.95, 0.95)
+		require.True(t, bounded)
+		if v.Low <= truth && truth <= v.High {
+			covered++
+		}
+	}
+	// At least 95 % by construction; 0.929 is three standard deviations less.
+	assert.GreaterOrEqual(t, float64(covered)/runs, 0.929)
+}
+
+func TestQuantileRowMarks(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(5, 6))
+	a, b := drawn(random, 5000, 10), drawn(random, 5000, 10)
+	slow := drawn(random, 5000, 12)
+	for name, c := range map[string]struct {
+		base, head distribution
+		want       Mark
+	}{
+		"the same values":          {a, a, MarkEqual},
+		"the same distribution":    {a, b, MarkNoise},
+		"a slower one":             {a, slow, MarkWorse},
+		"a faster one":             {slow, a, MarkBetter},
+		"too few to say":           {a, slow[:40], MarkUnknown},
+		"nothing in the base":      {values{}, a, MarkAppeared},
+		"nothing in the head":      {a, nil, MarkVanished},
+		"nothing at all":           {nil, values{}, MarkUnknown},
+		"one observation each way": {values{1}, values{2}, MarkUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, c.want, quantileRow("p95", c.base, c.head, 0.95, 0.99).Mark)
+		})
+	}
+}
+
+func TestQuantileRankIsTheSmallestThatCoversTheShare(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		n    uint64
+		q    float64
+		want uint64
+	}{{1, 0.5, 1}, {2, 0.5, 1}, {3, 0.5, 2}, {100, 0.95, 95}, {101, 0.95, 96}, {1000, 0.999, 999}, {10, 1, 10}} {
+		assert.Equal(t, c.want, quantileRank(c.n, c.q), "%d at %v", c.n, c.q)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.Uint64Range(1, 1<<40).Draw(t, "n")
+		rank := quantileRank(n, rapid.Float64Range(0, 1).Draw(t, "q"))
+		assert.True(t, rank >= 1 && rank <= n)
+	})
+}
