@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -31,7 +32,7 @@ func (r *Receiver) newBody(w http.ResponseWriter, req *http.Request) *body {
 }
 
 // read returns the whole body. The bytes are valid until close.
-func (b *body) read() ([]byte, error) {
+func (b *body) read(ctx context.Context) ([]byte, error) {
 	if b.req.ContentLength > b.receiver.cfg.MaxBytes {
 		return nil, errTooLarge
 	}
@@ -50,7 +51,7 @@ func (b *body) read() ([]byte, error) {
 			return nil, bodyError(err)
 		}
 		if len(out) > smallBody && !b.placed {
-			if b.placed = b.receiver.admit(b.req.Context()); !b.placed {
+			if b.placed = b.receiver.admit(ctx); !b.placed {
 				return nil, errBusy
 			}
 		}

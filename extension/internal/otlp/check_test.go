@@ -7,38 +7,30 @@ import (
 )
 
 // noError ends the test on an error.
-func noError(t testing.TB, err error) {
-	t.Helper()
+func noError(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatalf("unexpected error: %v", err)
+		tb.Fatalf("unexpected error: %v", err)
 	}
 }
 
 // errorWith ends the test unless err mentions all the words.
-func errorWith(t testing.TB, err error, words ...string) {
-	t.Helper()
+func errorWith(tb testing.TB, err error, words ...string) {
+	tb.Helper()
 	if err == nil {
-		t.Fatalf("an error is expected that mentions %q", words)
+		tb.Fatalf("an error is expected that mentions %q", words)
 	}
 	for _, w := range words {
 		if !strings.Contains(err.Error(), w) {
-			t.Fatalf("the error must mention %q: %v", w, err)
+			tb.Fatalf("the error must mention %q: %v", w, err)
 		}
 	}
 }
 
 // equal ends the test unless both values are deeply equal.
-func equal[T any](t testing.TB, want, got T) {
-	t.Helper()
+func equal[T any](tb testing.TB, want, got T) {
+	tb.Helper()
 	if !reflect.DeepEqual(want, got) {
-		t.Fatalf("want %+v\n got %+v", want, got)
-	}
-}
-
-// isTrue ends the test unless the condition holds.
-func isTrue(t testing.TB, ok bool, message string) {
-	t.Helper()
-	if !ok {
-		t.Fatal(message)
+		tb.Fatalf("want %+v\n got %+v", want, got)
 	}
 }

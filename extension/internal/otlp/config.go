@@ -87,7 +87,7 @@ func (c *Config) normalize() error {
 	for _, l := range []struct{ option, address string }{
 		{"listen.grpc", c.GRPC}, {"listen.http", c.HTTP},
 	} {
-		if err := checkAddress(l.option, l.address, c.AllowRemote); err != nil {
+		if err := c.checkAddress(l.option, l.address); err != nil {
 			return err
 		}
 	}
@@ -96,15 +96,31 @@ func (c *Config) normalize() error {
 
 // checkAddress refuses an address that is malformed, or open to other
 // machines without having been asked for.
-func checkAddress(option, address string, remote bool) error { //nolint:revive // it is the user's own switch
+func (c *Config) checkAddress(option, address string) error {
+	if address == "" || c.AllowRemote && validAddress(option, address) == nil {
+		return nil
+	}
+	return checkLoopback(option, address)
+}
+
+// validAddress refuses what is not host:port.
+func validAddress(option, address string) error {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return fmt.Errorf("%s must be host:port, got %q: %w", option, address, err)
+	}
+	return nil
+}
+
+// checkLoopback refuses an address that other machines can reach.
+func checkLoopback(option, address string) error {
 	if address == "" {
 		return nil
 	}
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("%s must be host:port, got %q: %w", option, address, err)
+	if err := validAddress(option, address); err != nil {
+		return err
 	}
-	if remote || host == "localhost" {
+	host, _, _ := net.SplitHostPort(address)
+	if host == "localhost" {
 		return nil
 	}
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().IsLoopback() {

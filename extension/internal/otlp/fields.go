@@ -115,7 +115,7 @@ func (f *fields) httpStatus() uint16 {
 			}
 		}
 		if v.kind == valueInt && v.num >= 100 && v.num <= 999 {
-			return uint16(v.num)
+			return uint16(v.num) //nolint:gosec // checked above
 		}
 	}
 	return 0
@@ -126,7 +126,7 @@ func (f *fields) route() (route []byte, isPath bool) {
 	if r := f.text(attrRoute); r != nil {
 		return r, false
 	}
-	if span.Kind(f.kind) != span.KindServer {
+	if kindOf(f.kind) != span.KindServer {
 		return nil, false
 	}
 	if p := f.text(attrPath); p != nil {
@@ -205,7 +205,7 @@ func kindOf(k int32) span.Kind {
 	if k < 0 || k > int32(span.KindConsumer) {
 		return span.KindUnspecified
 	}
-	return span.Kind(k) //nolint:gosec // checked above
+	return span.Kind(k)
 }
 
 // nanos converts a time; one beyond the year 2262 is read as the latest

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -100,7 +101,7 @@ func (r *Receiver) serveGRPC(secure *tls.Config) {
 	}
 	options := []grpc.ServerOption{
 		grpc.ForceServerCodecV2(rawCodec{}),
-		grpc.RPCDecompressor(stillPacked{}), //nolint:staticcheck // the only one that is not process-wide
+		grpc.RPCDecompressor(stillPacked{}), //nolint:staticcheck // others are process-wide
 		grpc.MaxRecvMsgSize(int(r.cfg.MaxBytes)),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
@@ -157,7 +158,7 @@ func (r *Receiver) exportTraces(s grpc.ServerStream) error {
 	}
 	defer message.free()
 	raw := message.bytes()
-	result, err := r.process(s.Context(), raw, isGzip(raw), encodingProtobuf)
+	result, err := r.process(s.Context(), payload{raw: raw, packed: isGzip(raw)})
 	if err != nil {
 		return r.refuseGRPC(err)
 	}
@@ -235,10 +236,8 @@ func (r *Receiver) authorizeGRPC(ctx context.Context) error {
 	if r.cfg.Token == "" {
 		return nil
 	}
-	for _, v := range metadata.ValueFromIncomingContext(ctx, "authorization") {
-		if r.validToken(v) {
-			return nil
-		}
+	if slices.ContainsFunc(metadata.ValueFromIncomingContext(ctx, "authorization"), r.validToken) {
+		return nil
 	}
 	r.count.unauthorized.Add(1)
 	return status.Error(codes.Unauthenticated, unauthorizedMessage)

@@ -67,6 +67,7 @@ func (r *Receiver) routes() http.Handler {
 type exchange struct {
 	w        http.ResponseWriter
 	encoding encoding
+	trace    bool // it is addressed to the trace service
 }
 
 func (x *exchange) reply(status int, body []byte) {
@@ -94,11 +95,19 @@ func encodingOf(req *http.Request) encoding {
 	return encodingJSON
 }
 
+// unsupported refuses a request for its form, before its content is read.
+func (r *Receiver) unsupported(x *exchange, status int, code codes.Code, message string) {
+	if x.trace {
+		r.bad(errors.New(message))
+	}
+	x.fail(status, code, message)
+}
+
 // begin checks what all signals have in common; false means answered.
 func (r *Receiver) begin(x *exchange, req *http.Request) bool {
 	if req.Method != http.MethodPost {
 		x.w.Header().Set("Allow", http.MethodPost)
-		x.fail(http.StatusMethodNotAllowed, codes.Unimplemented, "the method must be POST")
+		r.unsupported(x, http.StatusMethodNotAllowed, codes.Unimplemented, "the method must be POST")
 		return false
 	}
 	if r.cfg.Token != "" && !r.validToken(req.Header.Get("Authorization")) {
@@ -109,7 +118,7 @@ func (r *Receiver) begin(x *exchange, req *http.Request) bool {
 	}
 	t, _, err := mime.ParseMediaType(req.Header.Get("Content-Type"))
 	if err != nil || (t != typeProtobuf && t != typeJSON) {
-		x.fail(http.StatusUnsupportedMediaType, codes.InvalidArgument,
+		r.unsupported(x, http.StatusUnsupportedMediaType, codes.InvalidArgument,
 			"Content-Type must be "+typeProtobuf+" or "+typeJSON)
 		return false
 	}
@@ -119,27 +128,25 @@ func (r *Receiver) begin(x *exchange, req *http.Request) bool {
 // postTraces handles POST /v1/traces.
 func (r *Receiver) postTraces(w http.ResponseWriter, req *http.Request) {
 	r.count.requests.Add(1)
-	x := &exchange{w: w, encoding: encodingOf(req)}
+	x := &exchange{w: w, encoding: encodingOf(req), trace: true}
 	if !r.begin(x, req) {
-		r.count.badRequests.Add(1)
 		return
 	}
 	packed, ok := contentCoding(req)
 	if !ok {
-		r.count.badRequests.Add(1)
 		w.Header().Set("Accept-Encoding", "gzip")
-		x.fail(http.StatusUnsupportedMediaType, codes.InvalidArgument,
+		r.unsupported(x, http.StatusUnsupportedMediaType, codes.InvalidArgument,
 			"Content-Encoding must be gzip or absent")
 		return
 	}
 	body := r.newBody(w, req)
 	defer body.close()
-	raw, err := body.read()
+	raw, err := body.read(req.Context())
 	if err != nil {
 		r.refuseHTTP(x, err)
 		return
 	}
-	result, err := r.process(req.Context(), raw, packed, x.encoding)
+	result, err := r.process(req.Context(), payload{raw: raw, packed: packed, encoding: x.encoding})
 	if err != nil {
 		r.refuseHTTP(x, err)
 		return

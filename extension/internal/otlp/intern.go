@@ -122,11 +122,10 @@ func (c *localCache) descriptor(t *text) (*span.Descriptor, error) {
 	if t.routeIsPath && !c.knowsPath(t.route) {
 		t.route = nil
 	}
-	key := append(c.key[:0], t.service...)
-	key = append(append(key, keySeparator), t.scope...)
-	key = append(append(key, keySeparator), t.name...)
-	key = append(append(key, keySeparator), t.method...)
-	key = append(append(key, keySeparator), t.route...)
+	key := c.key[:0]
+	for _, part := range [...][]byte{t.service, t.scope, t.name, t.method, t.route} {
+		key = append(append(key, part...), keySeparator)
+	}
 	c.key = key
 	if d := c.known[string(key)]; d != nil {
 		return d, nil

@@ -240,6 +240,8 @@ func spanField(key []byte) (number uint, ok bool) {
 func (d *Decoder) jsonSpanField(f *fields, number uint) (err error) {
 	s := &d.json
 	switch protowire.Number(number) { //nolint:gosec // a field number
+	default:
+		err = s.skip()
 	case spanTraceID:
 		f.traceID, err = s.id(d.ids[0][:])
 	case spanSpanID:

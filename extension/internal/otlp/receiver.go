@@ -69,7 +69,7 @@ func Listen(cfg Config) (*Receiver, error) {
 	if r.httpLn, err = open("listen.http", cfg.HTTP); err != nil {
 		return nil, errors.Join(err, closeListener(r.grpcLn))
 	}
-	r.warnOpen(secure != nil)
+	r.warnOpen()
 	r.serveGRPC(secure)
 	r.serveHTTP(secure)
 	return r, nil
@@ -146,13 +146,15 @@ func (r *Receiver) Shutdown(ctx context.Context) error {
 }
 
 // warnOpen warns when other machines can send without any protection.
-func (r *Receiver) warnOpen(secure bool) { //nolint:revive // it states a fact
+func (r *Receiver) warnOpen() {
+	protected := r.cfg.TLSCert != "" && r.cfg.Token != ""
 	for option, address := range map[string]string{
 		"listen.grpc": r.cfg.GRPC, "listen.http": r.cfg.HTTP,
 	} {
-		if checkAddress(option, address, false) != nil && (!secure || r.cfg.Token == "") {
-			r.warn(option, fmt.Sprintf("%s %s accepts spans from other machines without "+
-				"TLS and a token: set listen.tlsCert, listen.tlsKey and listen.token", option, address))
+		if !protected && checkLoopback(option, address) != nil {
+			r.warn(option, fmt.Sprintf("%s %s accepts spans from other machines without TLS "+
+				"and a token: set listen.tlsCert, listen.tlsKey and listen.token",
+				option, address))
 		}
 	}
 }

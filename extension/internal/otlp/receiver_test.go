@@ -43,14 +43,14 @@ func requireStock(t *testing.T, records []span.Record, sc oteltrace.SpanContext)
 	got := records[0]
 	equal(t, [16]byte(sc.TraceID()), [16]byte(got.TraceID))
 	equal(t, [8]byte(sc.SpanID()), [8]byte(got.SpanID))
-	isTrue(t, got.ParentID.IsZero(), "the span must be a root")
+	equal(t, true, got.ParentID.IsZero())
 	equal(t, span.KindServer, got.Kind)
 	equal(t, 503, int(got.Status))
 	equal(t, &span.Descriptor{
 		Service: "inventory", Name: "GET /stock", Method: "GET", Route: "/stock", Scope: "scope/x",
 	}, got.Descriptor)
-	isTrue(t, got.Start > 0, "the start must be set")
-	isTrue(t, got.End >= got.Start, "the end must not precede the start")
+	equal(t, true, got.Start > 0)
+	equal(t, true, got.End >= got.Start)
 }
 
 func TestTheSDKsGRPCExporterIsUnderstood(t *testing.T) {
@@ -107,5 +107,5 @@ func TestPlainHTTPPost(t *testing.T) {
 	equal(t, records[0].TraceID, records[0].Claim.TraceID)
 	equal(t, 200, int(records[0].Status))
 	equal(t, 0x301, int(records[0].Flags))
-	isTrue(t, records[0].Descriptor == records[1].Descriptor, "descriptors must be interned")
+	equal(t, true, records[0].Descriptor == records[1].Descriptor)
 }

@@ -38,19 +38,19 @@ func (b *bag) all() []span.Record {
 }
 
 // listen starts a receiver on free loopback ports and stops it at the end.
-func listen(t testing.TB, edit func(*otlp.Config)) (*otlp.Receiver, *bag) {
-	t.Helper()
+func listen(tb testing.TB, edit func(*otlp.Config)) (*otlp.Receiver, *bag) {
+	tb.Helper()
 	b := new(bag)
 	cfg := otlp.Config{GRPC: "127.0.0.1:0", HTTP: "127.0.0.1:0", Sink: b.add}
 	if edit != nil {
 		edit(&cfg)
 	}
 	r, err := otlp.Listen(cfg)
-	noError(t, err)
-	t.Cleanup(func() {
+	noError(tb, err)
+	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		noError(t, r.Shutdown(ctx))
+		noError(tb, r.Shutdown(ctx))
 	})
 	return r, b
 }
@@ -108,9 +108,9 @@ func request(service string, spans ...*trace.Span) *collector.ExportTraceService
 	}}}
 }
 
-func marshal(t testing.TB, m proto.Message) []byte {
-	t.Helper()
+func marshal(tb testing.TB, m proto.Message) []byte {
+	tb.Helper()
 	b, err := proto.Marshal(m)
-	noError(t, err)
+	noError(tb, err)
 	return b
 }

@@ -207,6 +207,7 @@ func (d *Decoder) span(b []byte) error {
 			return err
 		}
 		switch f.typ {
+		default: // groups hold nothing that is needed
 		case protowire.BytesType:
 			err = s.scanBytes(&f)
 		case protowire.VarintType:
@@ -215,6 +216,7 @@ func (d *Decoder) span(b []byte) error {
 			}
 		case protowire.Fixed64Type:
 			switch f.num {
+			default:
 			case spanStart:
 				s.start = f.val
 			case spanEnd:
@@ -235,6 +237,7 @@ func (d *Decoder) span(b []byte) error {
 // scanBytes takes up a length-delimited field of a span.
 func (s *fields) scanBytes(f *field) error {
 	switch f.num {
+	default:
 	case spanTraceID:
 		s.traceID = f.bytes
 	case spanSpanID:

@@ -30,6 +30,13 @@ const (
 	encodingJSON
 )
 
+// payload is the content of a request, as sent.
+type payload struct {
+	raw      []byte
+	packed   bool // with gzip
+	encoding encoding
+}
+
 // worker unpacks and decodes one request at a time. There are as many as
 // processors, which bounds the memory that decompression can take.
 type worker struct {
@@ -52,9 +59,7 @@ func newWorkers(r *Receiver) chan *worker {
 
 // process decodes one request with the next free worker and delivers its
 // spans. The error, if any, wraps errTooLarge, errBusy or ErrMalformed.
-func (r *Receiver) process(
-	ctx context.Context, raw []byte, compressed bool, enc encoding, //nolint:revive // a property of raw
-) (Result, error) {
+func (r *Receiver) process(ctx context.Context, p payload) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.admissionTimeout)
 	defer cancel()
 	var w *worker
@@ -68,8 +73,8 @@ func (r *Receiver) process(
 		}
 	}
 	defer func() { r.workers <- w }()
-	r.count.bytes.Add(uint64(len(raw)))
-	result, err := w.process(raw, compressed, enc)
+	r.count.bytes.Add(uint64(len(p.raw)))
+	result, err := w.process(p)
 	if err != nil {
 		return Result{}, err
 	}
@@ -81,11 +86,11 @@ func (r *Receiver) process(
 	return result, nil
 }
 
-func (w *worker) process(raw []byte, compressed bool, enc encoding) (Result, error) { //nolint:revive // as above
-	message := raw
-	if compressed {
+func (w *worker) process(p payload) (Result, error) {
+	message := p.raw
+	if p.packed {
 		var err error
-		if message, err = w.inflate(raw); err != nil {
+		if message, err = w.inflate(p.raw); err != nil {
 			return Result{}, err
 		}
 	}
@@ -93,7 +98,7 @@ func (w *worker) process(raw []byte, compressed bool, enc encoding) (Result, err
 		return Result{}, errTooLarge
 	}
 	w.digest = digest{}
-	if enc == encodingJSON {
+	if p.encoding == encodingJSON {
 		return w.decoder.DecodeJSON(message, w.deliver)
 	}
 	return w.decoder.Decode(message, w.deliver)

@@ -1,0 +1,27 @@
+package otlp
+
+import (
+	"context"
+	"time"
+)
+
+// SetTimeouts shortens the limits on senders for a test.
+func SetTimeouts(c *Config, receive, admission time.Duration) {
+	c.receiveTimeout, c.admissionTimeout = receive, admission
+}
+
+// Occupy takes all places for requests, and all workers, until the returned
+// function is called.
+func (r *Receiver) Occupy() (release func()) {
+	_ = r.places.Acquire(context.Background(), maxReceiving)
+	var taken []*worker
+	for range cap(r.workers) {
+		taken = append(taken, <-r.workers)
+	}
+	return func() {
+		r.places.Release(maxReceiving)
+		for _, w := range taken {
+			r.workers <- w
+		}
+	}
+}
