@@ -141,3 +141,7 @@ func (d *Decoder) deliver() {
 	d.sink(d.out)
 	d.out = d.out[:0]
 }
+
+// Sibling returns another decoder that shares d's descriptors: equal spans
+// read by either have the same descriptor. Siblings may be used concurrently.
+func (d *Decoder) Sibling() *Decoder { return newDecoder(d.cache.shared) }

@@ -1,0 +1,108 @@
+package backend
+
+import (
+	"context"
+	"time"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+)
+
+// ask makes one query for an entry, and plans the next or concludes.
+func (p *Poller) ask(ctx context.Context, e *entry) {
+	now := time.Now()
+	last := !now.Before(e.last)
+	if !now.Before(e.end) {
+		p.conclude(e, e.tooLate())
+		return
+	}
+	queryCtx, cancel := context.WithDeadline(ctx, e.end)
+	records, status, err := p.src.Fetch(queryCtx, e.id)
+	cancel()
+	p.stats.queries.Add(1)
+	if ctx.Err() != nil && err != nil {
+		return // interrupted: Run marks it
+	}
+	p.count(status, err)
+	fresh := e.unseen(records)
+	if len(fresh) > 0 {
+		p.stats.spans.Add(uint64(len(fresh)))
+		p.cfg.Sink(fresh)
+	}
+	e.failure = ""
+	if err != nil {
+		e.failure = err.Error()
+	}
+	if last {
+		p.conclude(e, e.failure)
+		return
+	}
+	p.again(e)
+}
+
+// tooLate says why there was no last answer: the source failed until now, or
+// its turn did not come.
+func (e *entry) tooLate() string {
+	if e.failure != "" {
+		return e.failure
+	}
+	return ReasonBacklog
+}
+
+func (p *Poller) count(status Status, err error) {
+	switch {
+	case status == Partial:
+		p.stats.partial.Add(1)
+	case err != nil:
+		p.stats.failed.Add(1)
+	case status == Found:
+		p.stats.found.Add(1)
+	default:
+		p.stats.absent.Add(1)
+	}
+}
+
+// again puts an entry back into the queue, unless it was forgotten meanwhile.
+func (p *Poller) again(e *entry) {
+	p.mu.Lock()
+	current := p.entries[e.id] == e
+	if current {
+		e.plan(time.Now(), p.cfg.MaxPause)
+		p.queue.add(e)
+	}
+	p.mu.Unlock()
+	if current {
+		p.changed()
+	}
+}
+
+// conclude ends an entry, and marks its trace partial when there is a detail.
+func (p *Poller) conclude(e *entry, detail string) {
+	p.mu.Lock()
+	current := p.entries[e.id] == e
+	if current {
+		delete(p.entries, e.id)
+	}
+	p.mu.Unlock()
+	if current && detail != "" {
+		p.giveUp(e.id, detail)
+	}
+}
+
+// unseen returns the records that earlier answers did not have.
+func (e *entry) unseen(records []span.Record) []span.Record {
+	if len(records) == 0 {
+		return nil
+	}
+	if e.seen == nil {
+		e.seen = make(map[spanKey]struct{}, len(records))
+	}
+	fresh := records[:0]
+	for i := range records {
+		key := spanKey{records[i].SpanID, records[i].Kind}
+		if _, known := e.seen[key]; !known {
+			e.seen[key] = struct{}{}
+			fresh = append(fresh, records[i])
+		}
+	}
+	return fresh
+}
