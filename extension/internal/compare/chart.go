@@ -47,7 +47,8 @@ func newChart(t Trend, runs []Run) chart {
 	for i, v := range t.Values {
 		x := pixel(chartLeft + (float64(i)+0.5)/float64(len(t.Values))*(chartRight-chartLeft))
 		if every := (len(runs) + 7) / 8; i%every == 0 {
-			c.Names = append(c.Names, mark{X: x, Y: pixel(chartHeight - 10), Label: cut(name(runs[i].Label), 12)})
+			label := cut(name(runs[i].Label), 12)
+			c.Names = append(c.Names, mark{X: x, Y: pixel(chartHeight - 10), Label: label})
 		}
 		if v == nil {
 			continue
@@ -56,10 +57,12 @@ func newChart(t Trend, runs []Run) chart {
 		alt = append(alt, label)
 		line = append(line, x+","+y(v.Value))
 		c.Bands = append(c.Bands, mark{X: x, Y: y(v.Low), Y2: y(v.High)})
-		c.Points = append(c.Points, mark{X: x, Y: y(v.Value), Label: label, Class: string(t.Marks[i])})
+		point := mark{X: x, Y: y(v.Value), Label: label, Class: string(t.Marks[i])}
+		c.Points = append(c.Points, point)
 	}
 	c.Line = strings.Join(line, " ")
-	c.Alt = fmt.Sprintf("%s over %s: %s", c.Title, plural(len(runs), "run"), strings.Join(alt, "; "))
+	c.Alt = fmt.Sprintf("%s over %s: %s",
+		c.Title, plural(len(runs), "run"), strings.Join(alt, "; "))
 	return c
 }
 

@@ -66,10 +66,12 @@ func notComparable(list []Warning) error {
 }
 
 func (c *Comparison) fill(sides []side, gates []Gate) {
-	base := &sides[0]
+	base, verdicts := &sides[0], present(sides)
 	for i := range sides[1:] {
 		head := &sides[i+1]
-		h := Head{Label: head.label, Tables: tables(base, head), NewBreaks: newBreaks(base, head)}
+		h := Head{
+			Label: head.label, Tables: tables(base, head, verdicts), NewBreaks: newBreaks(base, head),
+		}
 		c.Heads = append(c.Heads, h)
 		c.Regressions = append(c.Regressions, h.regressions()...)
 		for _, g := range gates {
@@ -77,7 +79,7 @@ func (c *Comparison) fill(sides []side, gates []Gate) {
 		}
 	}
 	if len(sides) > 2 {
-		c.Trends = trends(sides, c.Heads)
+		c.Trends = trends(c.Heads)
 	}
 	if len(c.failures()) > 0 {
 		c.Exit = 1
@@ -97,8 +99,8 @@ func (h Head) regressions() []Finding {
 			}
 			switch {
 			case t.Title == tableRun && r.Name == rateContinuity:
-				add("continuity fell from %s to %s (%s, interval %s)",
-					valueText(r.Base, r.Unit), valueText(r.Head, r.Unit), changeText(r), limitsText(r))
+				add("continuity fell from %s to %s (%s, interval %s)", valueText(r.Base, r.Unit),
+					valueText(r.Head, r.Unit), changeText(r), limitsText(r))
 			case t.Title == tableEdges:
 				add("spans that found their parent fell from %s to %s on %s",
 					valueText(r.Base, r.Unit), valueText(r.Head, r.Unit), r.Name)

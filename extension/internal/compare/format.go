@@ -166,6 +166,14 @@ func plural(n int, noun string) string {
 	return strconv.Itoa(n) + " " + noun
 }
 
+// request is the method and the name of an example; some names hold the method.
+func request(e Example) string {
+	if strings.HasPrefix(e.Name, e.Method+" ") {
+		return e.Name
+	}
+	return strings.TrimSpace(e.Method + " " + e.Name)
+}
+
 // exampleText is an example in one line of clean text.
 func exampleText(e Example) string {
 	parts := []string{"trace " + name(e.TraceID)}
@@ -173,7 +181,7 @@ func exampleText(e Example) string {
 	if e.SpanID != "" {
 		add("span %s", name(e.SpanID))
 	}
-	if request := strings.TrimSpace(e.Method + " " + e.Name); request != "" {
+	if request := request(e); request != "" {
 		add("%s", name(request))
 	}
 	if e.Phase != "" {

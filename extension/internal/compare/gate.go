@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -98,7 +99,8 @@ func (g *Gate) split() (left, right string, err error) {
 	switch g.operator {
 	case ">=", "<=", ">", "<", "==", "!=":
 	default:
-		return "", "", fmt.Errorf("unknown operator %q: want one of >=, <=, >, <, ==, !=", g.operator)
+		return "", "", fmt.Errorf("unknown operator %q: want one of >=, <=, >, <, ==, !=",
+			g.operator)
 	}
 	return strings.TrimSpace(g.Expr[:at]), strings.TrimSpace(g.Expr[end:]), nil
 }
@@ -114,10 +116,8 @@ func (g *Gate) parseScope(left string) (string, error) {
 		return "", fmt.Errorf("scope %q is not of the form {dimension:value}", left[open:])
 	}
 	g.Scope = Scope{strings.TrimSpace(dimension), strings.TrimSpace(value)}
-	for _, known := range dimensionNames() {
-		if known == g.Scope.Dimension {
-			return strings.TrimSpace(left[:open]), nil
-		}
+	if slices.Contains(dimensionNames(), g.Scope.Dimension) {
+		return strings.TrimSpace(left[:open]), nil
 	}
 	return "", fmt.Errorf("unknown dimension %q: want one of %s",
 		g.Scope.Dimension, strings.Join(dimensionNames(), ", "))
@@ -127,15 +127,14 @@ func parseMetric(name string) (metric, error) {
 	if name == rateContinuity {
 		return metric{kind: metricRate, name: name}, nil
 	}
-	for _, known := range countNames() {
-		if name == known {
-			return metric{kind: metricCount, name: name}, nil
-		}
+	if slices.Contains(countNames(), name) {
+		return metric{kind: metricCount, name: name}, nil
 	}
 	if m, ok := parseQuantile(name); ok {
 		return m, nil
 	}
-	return metric{}, fmt.Errorf("unknown metric %q: want %s, %s, or a quantile such as p95.%s of %s",
+	return metric{}, fmt.Errorf(
+		"unknown metric %q: want %s, %s, or a quantile such as p95.%s of %s",
 		name, rateContinuity, strings.Join(countNames(), ", "), histDuration,
 		strings.Join(histogramNames(), ", "))
 }
@@ -147,10 +146,7 @@ func parseQuantile(name string) (metric, bool) {
 		return metric{}, false
 	}
 	m := metric{kind: metricQuantile, name: name[at+1:], quantiled: name[:at], quantile: 1}
-	known := false
-	for _, h := range histogramNames() {
-		known = known || h == m.name
-	}
+	known := slices.Contains(histogramNames(), m.name)
 	if m.quantiled == "max" {
 		return m, known
 	}
@@ -183,7 +179,8 @@ func (g *Gate) parseThreshold(text string) error {
 	}
 	v, err := strconv.ParseFloat(number, 64)
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-		return fmt.Errorf("threshold %q is not a number with an optional unit %%, us, ms or s", text)
+		return fmt.Errorf("threshold %q is not a number with an optional unit %%, us, ms or s",
+			text)
 	}
 	g.threshold = v * scale
 	return nil

@@ -21,7 +21,7 @@ const hostile = "<script>alert(1)</script>|`x``| @everyone [a](http://evil.examp
 // hostileComparison has the name in every place that takes a string of others.
 func hostileComparison() *Comparison {
 	v := &Value{Value: 0.5, Low: 0.4, High: 0.6, Hits: 50, Total: 100}
-	row := rateRow(hostile, &proportion{5000, 10000}, &proportion{4000, 10000}, 0.95, HigherIsBetter)
+	row := rateRow(hostile, of(5000, 10000), of(4000, 10000), 0.95, HigherIsBetter)
 	example := Example{
 		TraceID: hostile, SpanID: hostile, Verdict: hostile, Reason: hostile, Phase: hostile,
 		Name: hostile, Method: hostile, Service: hostile, Attempt: 2, Status: 500,

@@ -87,25 +87,29 @@ func (p *printer) markdownTrends(c *Comparison) {
 	if len(c.Trends) == 0 {
 		return
 	}
-	head, rule := "| trend |", "|---|"
+	var head, rule strings.Builder
 	for _, r := range c.Runs {
-		head += " " + code(name(r.Label)) + " |"
-		rule += "--:|"
+		head.WriteString(" " + code(name(r.Label)) + " |")
+		rule.WriteString("--:|")
 	}
-	p.line(head)
-	p.line(rule)
+	p.line("| trend |" + head.String())
+	p.line("|---|" + rule.String())
 	for _, t := range c.Trends {
-		row := "| " + code(name(t.Name)) + " |"
-		for i, v := range t.Values {
-			row += " " + valueText(v, t.Unit)
-			if i > 0 {
-				row += " " + markdownMark(t.Marks[i])
-			}
-			row += " |"
-		}
-		p.line(row)
+		p.line("| " + code(name(t.Name)) + " |" + markdownTrend(t))
 	}
 	p.line("")
+}
+
+func markdownTrend(t Trend) string {
+	var b strings.Builder
+	for i, v := range t.Values {
+		b.WriteString(" " + valueText(v, t.Unit))
+		if i > 0 {
+			b.WriteString(" " + markdownMark(t.Marks[i]))
+		}
+		b.WriteString(" |")
+	}
+	return b.String()
 }
 
 // markdownMark escapes the tilde, which GFM takes for strikethrough.
@@ -126,7 +130,7 @@ func (p *printer) markdownHead(c *Comparison, i int, h Head) {
 		p.line("")
 	}
 	for _, b := range h.NewBreaks {
-		p.line("**New kind of break:** " + code(b.name()) + fmt.Sprintf(", %d of %d", b.Count, b.Of))
+		p.line(fmt.Sprintf("**New kind of break:** %s, %d of %d", code(b.name()), b.Count, b.Of))
 		p.line("")
 		for _, e := range b.Examples {
 			p.line("- " + code(exampleText(e)))
@@ -135,7 +139,7 @@ func (p *printer) markdownHead(c *Comparison, i int, h Head) {
 	}
 	for n, t := range h.Tables {
 		folded := n > 0
-		rows, hidden := visible(t, len(c.Heads) > 1)
+		rows, hidden := visible(t, c.limit())
 		if len(rows) == 0 {
 			continue
 		}

@@ -69,11 +69,12 @@ func quantileRow(name string, base, head distribution, q, level float64) Row {
 	return row
 }
 
+func (v *Value) estimate() interval.Estimate {
+	return interval.Estimate{Value: v.Value, Interval: interval.Interval{Low: v.Low, High: v.High}}
+}
+
 func (r *Row) compareQuantiles(bounded bool) {
-	limits := interval.Difference(
-		interval.Estimate{Value: r.Head.Value, Interval: interval.Interval{Low: r.Head.Low, High: r.Head.High}},
-		interval.Estimate{Value: r.Base.Value, Interval: interval.Interval{Low: r.Base.Low, High: r.Base.High}},
-	)
+	limits := interval.Difference(r.Head.estimate(), r.Base.estimate())
 	r.Change = newChange(r.Base.Value, r.Head.Value, limits)
 	switch {
 	case r.Change.Absolute == 0:

@@ -12,30 +12,33 @@ import (
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/compare/interval"
 )
 
-type proportion = interval.Proportion
+// of is a proportion: hits of trials.
+func of(hits, trials uint64) *interval.Proportion {
+	return &interval.Proportion{Hits: hits, Trials: trials}
+}
 
 func TestRateRowMarks(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		base, head *proportion
+		base, head *interval.Proportion
 		direction  Direction
 		want       Mark
 	}{
-		"the same counts are equal":            {&proportion{99, 100}, &proportion{99, 100}, HigherIsBetter, MarkEqual},
-		"the same rate is equal":               {&proportion{990, 1000}, &proportion{99, 100}, HigherIsBetter, MarkEqual},
-		"chance explains it":                   {&proportion{990, 1000}, &proportion{985, 1000}, HigherIsBetter, MarkNoise},
-		"a fall is worse":                      {&proportion{10000, 10000}, &proportion{9900, 10000}, HigherIsBetter, MarkWorse},
-		"a rise is better":                     {&proportion{9900, 10000}, &proportion{10000, 10000}, HigherIsBetter, MarkBetter},
-		"a rise of what should be low":         {&proportion{0, 10000}, &proportion{100, 10000}, LowerIsBetter, MarkWorse},
-		"a fall of what should be low":         {&proportion{100, 10000}, &proportion{0, 10000}, LowerIsBetter, MarkBetter},
-		"neither good nor bad":                 {&proportion{0, 10000}, &proportion{100, 10000}, Neutral, MarkChanged},
-		"only the head has it":                 {nil, &proportion{1, 1}, HigherIsBetter, MarkAppeared},
-		"only the base has it":                 {&proportion{1, 1}, nil, HigherIsBetter, MarkVanished},
-		"nothing was counted in the base":      {&proportion{}, &proportion{1, 1}, HigherIsBetter, MarkUnknown},
-		"nothing was counted at all":           {&proportion{}, &proportion{}, HigherIsBetter, MarkUnknown},
-		"one break in thousands is noise":      {&proportion{0, 5000}, &proportion{1, 5000}, LowerIsBetter, MarkNoise},
-		"five breaks by Fisher are not enough": {&proportion{0, 5000}, &proportion{5, 5000}, LowerIsBetter, MarkNoise},
-		"six breaks by Fisher are":             {&proportion{0, 5000}, &proportion{6, 5000}, LowerIsBetter, MarkWorse},
+		"the same counts are equal":            {of(99, 100), of(99, 100), HigherIsBetter, MarkEqual},
+		"the same rate is equal":               {of(990, 1000), of(99, 100), HigherIsBetter, MarkEqual},
+		"chance explains it":                   {of(990, 1000), of(985, 1000), HigherIsBetter, MarkNoise},
+		"a fall is worse":                      {of(10000, 10000), of(9900, 10000), HigherIsBetter, MarkWorse},
+		"a rise is better":                     {of(9900, 10000), of(10000, 10000), HigherIsBetter, MarkBetter},
+		"a rise of what should be low":         {of(0, 10000), of(100, 10000), LowerIsBetter, MarkWorse},
+		"a fall of what should be low":         {of(100, 10000), of(0, 10000), LowerIsBetter, MarkBetter},
+		"neither good nor bad":                 {of(0, 10000), of(100, 10000), Neutral, MarkChanged},
+		"only the head has it":                 {nil, of(1, 1), HigherIsBetter, MarkAppeared},
+		"only the base has it":                 {of(1, 1), nil, HigherIsBetter, MarkVanished},
+		"nothing was counted in the base":      {of(0, 0), of(1, 1), HigherIsBetter, MarkUnknown},
+		"nothing was counted at all":           {of(0, 0), of(0, 0), HigherIsBetter, MarkUnknown},
+		"one break in thousands is noise":      {of(0, 5000), of(1, 5000), LowerIsBetter, MarkNoise},
+		"five breaks by Fisher are not enough": {of(0, 5000), of(5, 5000), LowerIsBetter, MarkNoise},
+		"six breaks by Fisher are":             {of(0, 5000), of(6, 5000), LowerIsBetter, MarkWorse},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -46,11 +49,11 @@ func TestRateRowMarks(t *testing.T) {
 
 func TestRateRowSaysWhereFisherDecided(t *testing.T) {
 	t.Parallel()
-	row := rateRow("row", &proportion{0, 5000}, &proportion{6, 5000}, 0.95, LowerIsBetter)
+	row := rateRow("row", of(0, 5000), of(6, 5000), 0.95, LowerIsBetter)
 	require.NotNil(t, row.Change.P)
 	assert.InDelta(t, 0.0312, *row.Change.P, 1e-4) // 2 * (1/2)^6, less the finite sample
 	assert.Nil(t, row.Change.Relative, "nothing is relative to zero")
-	row = rateRow("row", &proportion{500, 5000}, &proportion{600, 5000}, 0.95, LowerIsBetter)
+	row = rateRow("row", of(500, 5000), of(600, 5000), 0.95, LowerIsBetter)
 	assert.Nil(t, row.Change.P)
 	assert.InDelta(t, 0.2, *row.Change.Relative, 1e-12)
 }
@@ -64,7 +67,7 @@ func TestTablesOfEqualRunsRaiseFalseAlarmsRarely(t *testing.T) {
 	for range runs {
 		alarm := false
 		for range rows {
-			var b, h proportion
+			var b, h interval.Proportion
 			b.Trials, h.Trials = 2000, 2000
 			for range 2000 {
 				if random.Float64() < 0.97 {

@@ -1,6 +1,8 @@
 package compare
 
 import (
+	"slices"
+
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/compare/interval"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
 )
@@ -13,9 +15,10 @@ const (
 	tableServices = "traces in which the service is connected"
 )
 
-// tables compares everything two runs have.
-func tables(base, head *side) []Table {
-	list := []Table{wholeRun(base, head), latency(base, head)}
+// tables compares everything two runs have. Verdicts are those that any run of the
+// comparison has, so that all heads have the same rows.
+func tables(base, head *side, verdicts []verdict.Verdict) []Table {
+	list := []Table{wholeRun(base, head, verdicts), latency(base, head)}
 	for _, dimension := range dimensionNames() {
 		list = append(list, breakdown(base, head, dimension))
 	}
@@ -37,22 +40,27 @@ func nonEmpty(list []Table) []Table {
 
 // wholeRun compares continuity, which is the one question and so is tested at
 // the full level, and the share of each verdict among all attempts.
-func wholeRun(base, head *side) Table {
+func wholeRun(base, head *side, verdicts []verdict.Verdict) Table {
 	t := Table{Title: tableRun}
 	b, h := base.continuity(), head.continuity()
 	t.Rows = append(t.Rows, rateRow(rateContinuity, &b, &h, confidence, HigherIsBetter))
-	var present []verdict.Verdict
-	for _, v := range verdict.All() {
-		if base.verdicts[v] > 0 || head.verdicts[v] > 0 {
-			present = append(present, v)
-		}
-	}
-	level := jointLevel(len(present))
-	for _, v := range present {
+	level := jointLevel(len(verdicts))
+	for _, v := range verdicts {
 		b, h := base.share(v), head.share(v)
 		t.Rows = append(t.Rows, rateRow(v.String(), &b, &h, level, direction(v)))
 	}
 	return t
+}
+
+// present lists the verdicts that any of the runs has.
+func present(sides []side) []verdict.Verdict {
+	var list []verdict.Verdict
+	for _, v := range verdict.All() {
+		if slices.ContainsFunc(sides, func(s side) bool { return s.verdicts[v] > 0 }) {
+			list = append(list, v)
+		}
+	}
+	return list
 }
 
 // direction says whether a verdict's share growing is good news. Deliveries that
@@ -147,7 +155,7 @@ func union(base, head []share) (names []string, b, h map[string]*interval.Propor
 }
 
 // trends follows the numbers that matter over all runs.
-func trends(sides []side, heads []Head) []Trend {
+func trends(heads []Head) []Trend {
 	var list []Trend
 	add := func(table, row string, u Unit) {
 		t := Trend{Name: row, Unit: u, Values: []*Value{nil}, Marks: []Mark{MarkEqual}}

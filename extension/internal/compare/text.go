@@ -130,8 +130,12 @@ func (p *printer) head(c *Comparison, i int, h Head) {
 		p.line("")
 		p.line(p.paint(bold, name(h.Label)+" against "+name(c.Runs[0].Label)))
 	}
+	printed := 0
 	for _, t := range h.Tables {
-		p.table(t, name(c.Runs[0].Label), name(c.Runs[i+1].Label), len(c.Heads) > 1)
+		printed += p.table(t, name(c.Runs[0].Label), name(c.Runs[i+1].Label), c.limit())
+	}
+	if printed == 0 {
+		p.line("  no significant change")
 	}
 	for _, b := range h.NewBreaks {
 		p.line("")
@@ -142,9 +146,19 @@ func (p *printer) head(c *Comparison, i int, h Head) {
 	}
 }
 
+// limit is how long a table may be to be printed whole: with several heads, only
+// what changed is.
+func (c *Comparison) limit() int {
+	if len(c.Heads) > 1 {
+		return 0
+	}
+	return wholeTable
+}
+
 // visible returns the rows worth printing and how many quiet ones are left out.
-func visible(t Table, onlyNews bool) (rows []Row, hidden int) {
-	if !onlyNews && len(t.Rows) <= wholeTable {
+// A table of up to limit rows is printed whole.
+func visible(t Table, limit int) (rows []Row, hidden int) {
+	if len(t.Rows) <= limit {
 		return t.Rows, 0
 	}
 	for _, r := range t.Rows {
@@ -157,10 +171,11 @@ func visible(t Table, onlyNews bool) (rows []Row, hidden int) {
 	return rows, hidden
 }
 
-func (p *printer) table(t Table, base, head string, onlyNews bool) {
-	rows, hidden := visible(t, onlyNews)
-	if len(rows) == 0 && (onlyNews || hidden == 0) {
-		return
+// table prints a table and returns the number of rows it printed.
+func (p *printer) table(t Table, base, head string, limit int) int {
+	rows, hidden := visible(t, limit)
+	if len(rows) == 0 && (limit == 0 || hidden == 0) {
+		return 0
 	}
 	p.line("")
 	g := grid{right: true}
@@ -173,6 +188,7 @@ func (p *printer) table(t Table, base, head string, onlyNews bool) {
 	if hidden > 0 {
 		p.line(p.paint(dim, "  "+plural(hidden, "row")+" without a significant change not shown"))
 	}
+	return len(rows)
 }
 
 func (p *printer) verdict(c *Comparison) {
