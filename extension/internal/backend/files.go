@@ -73,24 +73,13 @@ func (f *Files) Finish(ctx context.Context, sink func([]span.Record)) error {
 	return nil
 }
 
-// lineEnd finds the length of the first line in what a file has left: the
-// line, and how much to consume; 0 when the line is not complete yet.
-type lineEnd func(rest []byte, atEOF bool) (line, consumed int)
+// lineEnd says what the unended rest of a file is: how much of it to take as a
+// line of its own. Nothing while the file may grow, all once it is final.
+type lineEnd func(rest []byte) int
 
-func (f *Files) appendable(rest []byte, _ bool) (line, consumed int) {
-	i := bytes.IndexByte(rest, '\n')
-	return i, i + 1
-}
+func (f *Files) appendable([]byte) int { return 0 }
 
-func (f *Files) complete(rest []byte, atEOF bool) (line, consumed int) {
-	if i := bytes.IndexByte(rest, '\n'); i >= 0 {
-		return i, i + 1
-	}
-	if atEOF {
-		return len(rest), len(rest)
-	}
-	return 0, 0
-}
+func (f *Files) complete(rest []byte) int { return len(rest) }
 
 func (f *Files) read(ctx context.Context, sink func([]span.Record), end lineEnd) error {
 	names, err := filepath.Glob(f.glob)
@@ -135,21 +124,22 @@ func (f *Files) readFile(
 	return f.lines(ctx, at, file, sink, end)
 }
 
-// lines decodes line by line, and moves the position with each line consumed.
+// lines decodes line by line.
 func (f *Files) lines(
 	ctx context.Context, at *position, r io.Reader, sink func([]span.Record), end lineEnd,
 ) error {
 	buf := make([]byte, 0, 1<<20)
 	atEOF := false
 	for {
-		for len(buf) > 0 {
-			line, n := end(buf, atEOF)
-			if n <= 0 {
+		for {
+			n := bytes.IndexByte(buf, '\n') + 1
+			if n == 0 && atEOF {
+				n = end(buf)
+			}
+			if n == 0 {
 				break
 			}
-			at.line++
-			at.offset += int64(n)
-			f.line(at, buf[:line], sink)
+			f.line(at, buf[:n], sink)
 			buf = buf[n:]
 		}
 		if atEOF || ctx.Err() != nil {
@@ -170,8 +160,10 @@ func (f *Files) lines(
 	}
 }
 
-// line decodes one line. Lines of other signals hold no spans.
+// line decodes one line and moves the position behind it. Lines of other signals hold no spans.
 func (f *Files) line(at *position, line []byte, sink func([]span.Record)) {
+	at.line++
+	at.offset += int64(len(line))
 	line = bytes.TrimSpace(line)
 	if len(line) == 0 {
 		return

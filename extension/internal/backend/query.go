@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -93,14 +94,12 @@ func (q *query) get(ctx context.Context, path, rawQuery, accept, format string) 
 	if err != nil {
 		return nil, fmt.Errorf("making query: %w", err)
 	}
-	for k, v := range q.cfg.Header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, q.cfg.Header)
 	req.Header.Set("Accept", accept)
 	if q.cfg.Tenant != "" {
 		req.Header.Set("X-Scope-OrgID", q.cfg.Tenant)
 	}
-	resp, err := q.client.Do(req)
+	resp, err := q.client.Do(req) //nolint:gosec // the user names the backend
 	if err != nil {
 		return nil, q.unreachable(err)
 	}
@@ -111,8 +110,7 @@ func (q *query) get(ctx context.Context, path, rawQuery, accept, format string) 
 // unreachable shortens an error of the transport to its cause: the address is
 // in the configuration, and a query for each trace id would only obscure it.
 func (q *query) unreachable(err error) error {
-	var outer *url.Error
-	if errors.As(err, &outer) {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -14,7 +14,6 @@ func TestSourcesAreParsed(t *testing.T) {
 	t.Parallel()
 	for option, want := range map[string]string{
 		"":                                  "otlp",
-		" otlp ":                            "otlp",
 		"none":                              "none",
 		"jaeger=http://localhost:16686/":    "jaeger=http://localhost:16686",
 		"tempo=https://u:secret@h/tempo":    "tempo=https://u:xxxxx@h/tempo",

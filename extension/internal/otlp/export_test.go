@@ -3,6 +3,8 @@ package otlp
 import (
 	"context"
 	"time"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
 
 // SetTimeouts shortens the limits on senders for a test.
@@ -25,3 +27,6 @@ func (r *Receiver) Occupy() (release func()) {
 		}
 	}
 }
+
+// FindClaim is findClaim.
+func FindClaim(agent []byte) tracecontext.Correlation { return findClaim(agent) }

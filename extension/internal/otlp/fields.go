@@ -145,11 +145,7 @@ func (f *fields) claim() tracecontext.Correlation {
 		return tracecontext.Correlation{}
 	}
 	for _, a := range [...]attribute{attrAgent, attrOldAgent} {
-		agent := f.text(a)
-		if len(agent) == 0 {
-			continue
-		}
-		if c, ok := tracecontext.FindCorrelation(stringOf(agent)); ok {
+		if c := findClaim(f.text(a)); !c.IsZero() {
 			return c
 		}
 	}

@@ -107,7 +107,8 @@ func (r *Receiver) unsupported(x *exchange, status int, code codes.Code, message
 func (r *Receiver) begin(x *exchange, req *http.Request) bool {
 	if req.Method != http.MethodPost {
 		x.w.Header().Set("Allow", http.MethodPost)
-		r.unsupported(x, http.StatusMethodNotAllowed, codes.Unimplemented, "the method must be POST")
+		r.unsupported(x, http.StatusMethodNotAllowed, codes.Unimplemented,
+			"the method must be POST")
 		return false
 	}
 	if r.cfg.Token != "" && !r.validToken(req.Header.Get("Authorization")) {

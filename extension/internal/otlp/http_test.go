@@ -33,10 +33,16 @@ func packed(tb testing.TB, b []byte) []byte {
 	return out.Bytes()
 }
 
+// reply is the head of an HTTP response.
+type reply struct {
+	StatusCode int
+	Header     http.Header
+}
+
 // send makes one HTTP request and returns the response with its body read.
 func send(
 	tb testing.TB, r *otlp.Receiver, method, path string, header map[string]string, body []byte,
-) (*http.Response, []byte) {
+) (reply, []byte) {
 	tb.Helper()
 	req, err := http.NewRequest(method, "http://"+r.HTTPAddr()+path, bytes.NewReader(body))
 	noError(tb, err)
@@ -49,7 +55,7 @@ func send(
 	defer func() { noError(tb, resp.Body.Close()) }()
 	answer, err := io.ReadAll(resp.Body)
 	noError(tb, err)
-	return resp, answer
+	return reply{resp.StatusCode, resp.Header}, answer
 }
 
 func TestHTTPAnswersAsTheSpecificationDemands(t *testing.T) {

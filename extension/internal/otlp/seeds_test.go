@@ -30,15 +30,16 @@ func spanEdits() []func(*trace.Span) {
 		func(s *trace.Span) { s.SpanId = nil },
 		func(s *trace.Span) { s.ParentSpanId = []byte{1} },
 		func(s *trace.Span) { s.ParentSpanId = make([]byte, 8) },
-		func(s *trace.Span) { s.Kind = 258; s.TraceState = "a=1,b=2" },
-		func(s *trace.Span) { s.Kind = -1; s.EndTimeUnixNano = 1 << 63 },
+		func(s *trace.Span) { s.Kind, s.TraceState = 258, "a=1,b=2" },
+		func(s *trace.Span) { s.Kind, s.EndTimeUnixNano = -1, 1<<63 },
 		func(s *trace.Span) { s.Status = &trace.Status{Code: 2, Message: "x"} },
 		func(s *trace.Span) { s.Name = strings.Repeat("é", 200) },
 		func(s *trace.Span) {
 			s.Attributes = []*common.KeyValue{
 				text("http.method", "POST"), text("http.target", "/a?b=c"),
 				text("http.status_code", "404"), text("http.user_agent", "curl"),
-				nil, {Key: "url.path"},
+				nil,
+				{Key: "url.path"},
 			}
 		},
 		func(s *trace.Span) {
