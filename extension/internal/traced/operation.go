@@ -1,0 +1,245 @@
+package traced
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
+)
+
+// OperationConfig describes one logical request.
+type OperationConfig struct {
+	Method   string // as the script wrote it
+	URL      string // for the operation span; redacted before it is recorded
+	Template string // url.template; empty when not known
+	// Labels gives the labels of a round trip that has ended, on the goroutine that sent it.
+	Labels func(req *http.Request, resp *http.Response, err error) *span.Labels
+	// DefaultUserAgent is what k6 sends when the script sets no User-Agent.
+	DefaultUserAgent string
+	// Hold keeps the last client span of each attempt open until Release.
+	Hold bool
+	// Traceparent and Tracestate are headers that the script set, used with Continue.
+	Traceparent, Tracestate string
+}
+
+// Operation is one logical request: the parent of its attempts. Its methods
+// are safe for concurrent use, as the round trips of a batch are.
+type Operation struct {
+	client     *Client
+	config     OperationConfig
+	traceID    tracecontext.TraceID
+	spanID     tracecontext.SpanID
+	traceState string
+	sampled    bool
+	excluded   bool
+	joined     bool            // part of an application span's trace: its end closes the trace
+	ctx        context.Context //nolint:containedctx // carries the SDK's operation span
+	span       trace.Span      // nil without SDK spans
+
+	mu       sync.Mutex
+	trips    int
+	last     tracecontext.SpanID
+	open     []*exchange // round trips whose body is still being read
+	held     []*exchange // ended, but kept for a response hook
+	prepared *PreparedSpan
+	ended    bool
+}
+
+// Start begins an operation: a child of the application span in ctx, or of the
+// traceparent to be continued, or else a trace of its own.
+func (c *Client) Start(ctx context.Context, config OperationConfig) *Operation {
+	op := &Operation{client: c, config: config, spanID: newSpanID(), ctx: ctx}
+	if c.excludes(config.URL) {
+		op.excluded = true
+		return op
+	}
+	parent, remote := op.parent(ctx)
+	if parent.TraceID.IsZero() {
+		op.traceID = newTraceID()
+	} else {
+		op.traceID, op.joined = parent.TraceID, !remote
+	}
+	op.sampled = c.sampler.sample(op.traceID, !parent.TraceID.IsZero(), parent.Sampled())
+	if !op.joined {
+		c.sink.Open(op.traceID)
+	}
+	if op.sampled && c.provider.records(c.config) {
+		op.startSpan(ctx, parent, remote)
+	}
+	return op
+}
+
+// parent finds what the operation belongs to; remote is a continued header.
+func (op *Operation) parent(ctx context.Context) (parent tracecontext.Traceparent, remote bool) {
+	if active := activeSpan(ctx); active != nil {
+		op.traceState = active.traceState
+		return active.parent, false
+	}
+	if !op.client.config.Continue || op.config.Traceparent == "" {
+		return parent, false
+	}
+	parent, err := tracecontext.ParseTraceparent(op.config.Traceparent)
+	if err != nil {
+		op.client.provider.warn("continue: " + err.Error() + "; a new trace is started")
+		return tracecontext.Traceparent{}, false
+	}
+	if op.traceState, err = tracecontext.ParseTracestate([]string{op.config.Tracestate}); err != nil {
+		op.client.provider.warn("continue: " + err.Error() + "; tracestate is not sent on")
+	}
+	return parent, true
+}
+
+func (op *Operation) startSpan(ctx context.Context, parent tracecontext.Traceparent, remote bool) {
+	ctx = withParent(ctx, parent, op.traceState, remote)
+	name := op.client.provider.spanName(op.config.Method, op.config.Template)
+	op.ctx, op.span = op.client.provider.tracer.Start(
+		withIDs(ctx, op.traceID, op.spanID), name,
+		trace.WithSpanKind(trace.SpanKindInternal),
+		trace.WithAttributes(attribute.String("url.full", op.client.recordedURL(op.config.URL))),
+	)
+}
+
+// withParent puts a parent that the SDK has not made into the context.
+func withParent(
+	ctx context.Context, parent tracecontext.Traceparent, state string, remote bool,
+) context.Context {
+	if parent.TraceID.IsZero() {
+		return trace.ContextWithSpanContext(ctx, trace.SpanContext{})
+	}
+	traceState, _ := trace.ParseTraceState(state) // validated before; empty is fine
+	return trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID(parent.TraceID), SpanID: trace.SpanID(parent.SpanID),
+		TraceFlags: trace.TraceFlags(parent.Flags), TraceState: traceState, Remote: remote,
+	}))
+}
+
+// TraceID is the trace of the operation.
+func (op *Operation) TraceID() tracecontext.TraceID { return op.traceID }
+
+// LastSpanID is the client span of the last round trip; zero before the first.
+func (op *Operation) LastSpanID() tracecontext.SpanID {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	return op.last
+}
+
+// RoundTrips counts the traced round trips so far.
+func (op *Operation) RoundTrips() int {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	return op.trips
+}
+
+// Sampled is the sampled flag that the operation sends.
+func (op *Operation) Sampled() bool { return op.sampled }
+
+// Excluded reports whether the operation is outside tracing.
+func (op *Operation) Excluded() bool { return op.excluded }
+
+// Transport returns the transport for one attempt, numbered from 1. Every
+// round trip through it is a CLIENT span of its own. The backoff is what the
+// retry policy waited before this attempt.
+func (op *Operation) Transport(
+	base http.RoundTripper, attempt int, backoff time.Duration,
+) http.RoundTripper {
+	if op.excluded {
+		return base
+	}
+	return &transport{op: op, base: base, attempt: attempt, backoff: backoff}
+}
+
+// Release ends the client spans that were held for a response hook.
+func (op *Operation) Release() {
+	op.mu.Lock()
+	held := op.held
+	op.held = nil
+	op.mu.Unlock()
+	for _, x := range held {
+		x.endSpan()
+	}
+}
+
+// LastSpan is the held client span of the last round trip; nil without one.
+func (op *Operation) LastSpan() trace.Span {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	if len(op.held) == 0 {
+		return nil
+	}
+	return op.held[len(op.held)-1].span
+}
+
+// End closes the operation: bodies that nobody read count as closed now.
+func (op *Operation) End(err error) {
+	if op.excluded {
+		return
+	}
+	op.mu.Lock()
+	if op.ended {
+		op.mu.Unlock()
+		return
+	}
+	op.ended = true
+	open := op.open
+	op.open = nil
+	op.mu.Unlock()
+	for _, x := range open {
+		x.finish(nil)
+	}
+	op.Release()
+	if op.span != nil {
+		if err != nil && !interrupted(err) {
+			op.span.SetStatus(codes.Error, err.Error())
+		}
+		op.span.End()
+	}
+	if !op.joined {
+		op.client.sink.Close(op.traceID)
+	}
+}
+
+// begin registers a round trip and returns its number, 0 for the first.
+func (op *Operation) begin(x *exchange) (resend int) {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	resend = op.trips
+	op.trips++
+	op.last = x.spanID
+	op.open = append(op.open, x)
+	if op.prepared != nil && op.prepared.spanID == x.spanID {
+		x.prepared, op.prepared = op.prepared, nil
+	}
+	return resend
+}
+
+// nextSpanID is the prepared span's id, if a hook prepared one, else a new one.
+func (op *Operation) nextSpanID() tracecontext.SpanID {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	if op.prepared != nil {
+		return op.prepared.spanID
+	}
+	return newSpanID()
+}
+
+// closed takes an exchange off the open list.
+func (op *Operation) closed(x *exchange) {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	for i, other := range op.open {
+		if other == x {
+			op.open = append(op.open[:i], op.open[i+1:]...)
+			break
+		}
+	}
+	if op.config.Hold && !op.ended && x.span != nil {
+		op.held = append(op.held, x)
+	}
+}

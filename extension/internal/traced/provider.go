@@ -1,0 +1,161 @@
+package traced
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Instrumentation scope of all spans, and the schema that they follow.
+const (
+	scopeName = "github.com/xk6-continuity/xk6-continuity"
+	schemaURL = "https://opentelemetry.io/schemas/1.43.0"
+)
+
+// ProviderConfig is what a provider needs from its surroundings.
+type ProviderConfig struct {
+	ServiceName    string // service.name unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES set it
+	ServiceVersion string // service.version
+	Version        string // of the instrumentation scope
+	Getenv         func(string) string
+	Warn           func(string) // told of invalid variables and of failed exports
+	// Exporter takes the place of the OTLP exporter, in tests.
+	Exporter sdktrace.SpanExporter
+}
+
+// Provider makes and exports spans for all clients of a process. It follows
+// the OTEL_* environment variables
+// (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
+type Provider struct {
+	tracer      trace.Tracer
+	sdk         *sdktrace.TracerProvider // nil when nothing is exported
+	ledger      *ledger
+	endpoint    string
+	warn        func(string)
+	names       attributeNames
+	methods     []string
+	propagators []string
+	capture     CaptureHeaders
+	sampler     sampler
+	marks       markCache
+}
+
+// NewProvider reads the environment and connects to the OTLP endpoint if one
+// is set. It does not wait for the connection: an endpoint that cannot be
+// reached shows in the ledger.
+func NewProvider(ctx context.Context, config ProviderConfig) (*Provider, error) {
+	env := environment{get: config.Getenv, warn: config.Warn}
+	if env.get == nil {
+		env.get = func(string) string { return "" }
+	}
+	if env.warn == nil {
+		env.warn = func(string) {}
+	}
+	p := &Provider{
+		warn:        env.warn,
+		names:       attributeNames{duplicate: env.duplicateNames()},
+		methods:     env.methods(),
+		propagators: env.propagators(),
+		capture:     env.capture(),
+		sampler:     env.sampler(),
+	}
+	exporter, endpoint, err := env.exporter(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	options := []sdktrace.TracerProviderOption{
+		sdktrace.WithIDGenerator(idGenerator{}), sdktrace.WithSampler(sdktrace.AlwaysSample()),
+		sdktrace.WithResource(env.resource(config)),
+	}
+	if exporter != nil {
+		p.endpoint = endpoint
+		p.ledger = newLedger(exporter, env.batching(), env.warn)
+		options = append(options, sdktrace.WithSpanProcessor(p.ledger))
+	}
+	p.sdk = sdktrace.NewTracerProvider(options...)
+	p.tracer = p.sdk.Tracer(scopeName,
+		trace.WithInstrumentationVersion(config.Version), trace.WithSchemaURL(schemaURL))
+	return p, nil
+}
+
+func (p *Provider) exporting() bool { return p.ledger != nil }
+
+// records reports whether a client's spans have to be made at all.
+func (p *Provider) records(c ClientConfig) bool { return p.exporting() || c.WantsSpans }
+
+// Ledger accounts for every span: Started = Exported + Failed + Dropped + InFlight.
+type Ledger struct {
+	Started   uint64 // spans begun
+	Exported  uint64 // accepted by the endpoint
+	Failed    uint64 // refused by the endpoint or lost with a failed export
+	Dropped   uint64 // never sent: the queue was full or the provider was shut down
+	InFlight  uint64 // not ended yet, queued, or being exported
+	Exporting bool   // whether an endpoint is set
+	Endpoint  string
+}
+
+// Stats returns the ledger as of now.
+func (p *Provider) Stats() Ledger {
+	if p.ledger == nil {
+		return Ledger{}
+	}
+	stats := p.ledger.stats()
+	stats.Exporting, stats.Endpoint = true, p.endpoint
+	return stats
+}
+
+// ForceFlush exports what is queued, bounded by ctx.
+func (p *Provider) ForceFlush(ctx context.Context) error {
+	if err := p.sdk.ForceFlush(ctx); err != nil {
+		return fmt.Errorf("flushing spans: %w", err)
+	}
+	return nil
+}
+
+// Shutdown exports what is queued, bounded by ctx, and counts the rest as dropped.
+func (p *Provider) Shutdown(ctx context.Context) error {
+	if err := p.sdk.Shutdown(ctx); err != nil {
+		return fmt.Errorf("exporting the last spans: %w", err)
+	}
+	return nil
+}
+
+// resource is service.name and service.version under what the environment says.
+func (e environment) resource(config ProviderConfig) *resource.Resource {
+	values := map[string]string{"service.name": config.ServiceName, "service.version": config.ServiceVersion}
+	for pair := range strings.SplitSeq(e.get("OTEL_RESOURCE_ATTRIBUTES"), ",") {
+		name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
+		switch {
+		case pair == "":
+		case !ok || name == "":
+			e.invalid("OTEL_RESOURCE_ATTRIBUTES", pair, "key=value pairs with commas", "the pair is left out")
+		default:
+			values[name] = unescape(value)
+		}
+	}
+	if name := e.get("OTEL_SERVICE_NAME"); name != "" {
+		values["service.name"] = name
+	}
+	attributes := make([]attribute.KeyValue, 0, len(values))
+	for name, value := range values {
+		if value != "" {
+			attributes = append(attributes, attribute.String(name, value))
+		}
+	}
+	return resource.NewWithAttributes(schemaURL, attributes...)
+}
+
+// batching is how the exporter's queue is sized for load.
+type batching struct {
+	queue   int           // spans that wait at most
+	batch   int           // spans per export
+	delay   time.Duration // how long a span waits for its batch to fill
+	timeout time.Duration // per export, with its retries
+	workers int           // exports in flight
+}
