@@ -49,8 +49,11 @@ func NewSource(spec Spec, cfg QueryConfig) (Source, error) {
 	}
 }
 
-// errNotFound means that the backend answered 404.
-var errNotFound = errors.New("not found")
+// notFoundError is the error of a 404 answer; it holds the start of the body.
+type notFoundError []byte
+
+// Error describes the answer.
+func (n notFoundError) Error() string { return "status 404: " + excerpt(n) }
 
 // query asks one backend over HTTP.
 type query struct {
@@ -82,8 +85,8 @@ func newQuery(cfg QueryConfig) *query {
 // CloseIdle closes connections that are kept for further queries.
 func (q *query) CloseIdle() { q.client.CloseIdleConnections() }
 
-// get asks for a path and returns the whole body of a 200 answer whose
-// Content-Type mentions format.
+// get asks for a path and returns the whole body of a 200 answer. Its
+// Content-Type must mention format; an empty format allows any.
 func (q *query) get(ctx context.Context, path, rawQuery, accept, format string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, q.cfg.Timeout)
 	defer cancel()
@@ -127,7 +130,7 @@ func (q *query) readAnswer(resp *http.Response, format string) ([]byte, error) {
 	case int64(len(body)) > q.cfg.MaxBytes:
 		return nil, fmt.Errorf("the answer exceeds %d bytes", q.cfg.MaxBytes)
 	case resp.StatusCode == http.StatusNotFound:
-		return nil, errNotFound
+		return nil, notFoundError(body)
 	case resp.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("status %d: %s", resp.StatusCode, excerpt(body))
 	case !strings.Contains(resp.Header.Get("Content-Type"), format):

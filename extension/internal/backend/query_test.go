@@ -131,6 +131,7 @@ func TestAnswersThatSayNothingAreErrors(t *testing.T) {
 		want                    string // of the error; empty for none, which is Absent
 	}{
 		{"404", "jaeger", jsonType, 404, `{"error":{}}`, ""},
+		{"404 of something else", "jaeger", "text/html", 404, "<html>no such page", "status 404: <html>no such page"},
 		{"404", "tempo", "text/plain", 404, "trace not found", ""},
 		{"no spans", "jaeger", jsonType, 200, `{"result":{"resourceSpans":[]}}`, ""},
 		{"empty", "tempo", protoType, 200, "", ""},
@@ -138,7 +139,7 @@ func TestAnswersThatSayNothingAreErrors(t *testing.T) {
 		{"500", "tempo", protoType, 500, "", "status 500: nothing"},
 		{"401", "tempo", "text/plain", 401, "no org id", "status 401: no org id"},
 		{"429", "jaeger", jsonType, 429, "slow down", "status 429"},
-		{"a page", "jaeger", "text/html", 200, "<html>", "the answer is text/html, not json"},
+		{"a page", "jaeger", "text/html", 200, "<html>", "malformed message"},
 		{"a page", "tempo", "text/html", 200, "<html>", "the answer is text/html, not protobuf"},
 		{"garbage", "jaeger", jsonType, 200, "}{", "malformed message"},
 		{"no result", "jaeger", jsonType, 200, "{}", "result is absent"},
@@ -210,4 +211,20 @@ func TestOnlyBackendsAreAskedByID(t *testing.T) {
 	t.Parallel()
 	_, err := backend.NewSource(backend.Spec{Kind: backend.KindFile}, backend.QueryConfig{})
 	errorWith(t, err, `"file"`)
+}
+
+func TestAnAddressOfSomethingElseIsFoundOut(t *testing.T) {
+	t.Parallel()
+	answer := "{}"
+	base := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, answer) })
+	j := backend.NewJaeger(backend.QueryConfig{URL: base})
+	t.Cleanup(j.CloseIdle)
+	noError(t, j.Check(context.Background()))
+	answer = "<html>"
+	errorWith(t, j.Check(context.Background()), "asking jaeger at http://", "not Jaeger's: <html>")
+	tempo := backend.NewTempo(backend.QueryConfig{URL: base})
+	t.Cleanup(tempo.CloseIdle)
+	errorWith(t, tempo.Check(context.Background()), "asking tempo at http://", "no echo: <html>")
+	answer = "echo"
+	noError(t, tempo.Check(context.Background()))
 }

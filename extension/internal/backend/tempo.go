@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ func (t *Tempo) Fetch(
 ) ([]span.Record, Status, error) {
 	body, err := t.get(ctx, "/api/v2/traces/"+id.String(), "",
 		"application/protobuf", "protobuf")
-	if errors.Is(err, errNotFound) {
+	if _, ok := errors.AsType[notFoundError](err); ok {
 		return nil, Absent, nil
 	}
 	if err != nil {
@@ -58,7 +59,10 @@ func (t *Tempo) Fetch(
 
 // Check asks for the frontend's echo, which is answered without a tenant.
 func (t *Tempo) Check(ctx context.Context) error {
-	_, err := t.get(ctx, "/api/echo", "", "*/*", "")
+	body, err := t.get(ctx, "/api/echo", "", "*/*", "")
+	if err == nil && string(bytes.TrimSpace(body)) != "echo" {
+		err = fmt.Errorf("there is no echo: %s", excerpt(body))
+	}
 	if err != nil {
 		return fmt.Errorf("asking tempo at %s for an echo: %w", t.cfg.URL.Redacted(), err)
 	}
