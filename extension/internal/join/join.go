@@ -1,0 +1,93 @@
+package join
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
+)
+
+// Config sets the bounds of a store. Zero values stand for the defaults.
+type Config struct {
+	Settle    time.Duration // after the last attempt's end; default 10s
+	Linger    time.Duration // after the last span of a complete trace; default 500ms
+	MaxTraces int           // open traces at most; default 200,000
+	MaxSpans  int           // spans kept per trace; default 1,000
+	OpenLimit time.Duration // an operation that is never closed is given up; default 15m
+}
+
+func (c Config) withDefaults() Config {
+	if c.Settle == 0 {
+		c.Settle = 10 * time.Second
+	}
+	if c.Linger == 0 {
+		c.Linger = 500 * time.Millisecond
+	}
+	if c.MaxTraces == 0 {
+		c.MaxTraces = 200_000
+	}
+	if c.MaxSpans == 0 {
+		c.MaxSpans = 1_000
+	}
+	if c.OpenLimit == 0 {
+		c.OpenLimit = 15 * time.Minute
+	}
+	return c
+}
+
+// Validate reports the first bound that is out of range.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	switch {
+	case c.Settle < 0 || c.Linger < 0 || c.OpenLimit < 0:
+		return fmt.Errorf("settle, linger and open limit must be above 0, got %s, %s and %s",
+			c.Settle, c.Linger, c.OpenLimit)
+	case c.MaxTraces < 1 || c.MaxSpans < 1:
+		return fmt.Errorf("maxTraces and maxSpans must be 1 or more, got %d and %d", c.MaxTraces, c.MaxSpans)
+	}
+	return nil
+}
+
+// Reason says why a trace has settled.
+type Reason uint8
+
+const (
+	// ReasonComplete means that everything due has arrived.
+	ReasonComplete Reason = iota
+	// ReasonTimeout means that the settle time has passed.
+	ReasonTimeout
+	// ReasonEvicted means that too many traces were open.
+	ReasonEvicted
+	// ReasonInterrupted means that the run ended before the trace settled.
+	ReasonInterrupted
+	// ReasonPartial means that the source of spans could not tell.
+	ReasonPartial
+)
+
+// Trace is a settled trace. It belongs to the receiver.
+type Trace struct {
+	ID       tracecontext.TraceID
+	Attempts []span.Attempt
+	// Spans have this trace id, each (span id, kind) once, in order of arrival.
+	Spans []span.Record
+	// Claimed are SERVER spans of other traces that name an attempt of this one.
+	Claimed     []span.Record
+	Reason      Reason
+	Detail      string        // why a partial or interrupted trace is undecided
+	Redelivered int           // spans that came again
+	SettleTime  time.Duration // from the last attempt's end to settling
+}
+
+// Stats counts what a store has seen. All but Open only grow.
+type Stats struct {
+	Open        int    // traces held now
+	Attempts    uint64 // attempts taken
+	Spans       uint64 // spans taken, in all their fates below
+	Foreign     uint64 // spans of traces that are not ours and claim none
+	Redelivered uint64 // spans that came again
+	Late        uint64 // spans of a trace that had settled
+	Truncated   uint64 // spans beyond MaxSpans of their trace
+	Settled     uint64 // traces given back
+	Evicted     uint64 // of those, for want of room
+}

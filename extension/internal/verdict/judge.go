@@ -1,0 +1,96 @@
+package verdict
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+)
+
+// Result is the verdict on one attempt.
+type Result struct {
+	Attempt           *span.Attempt
+	Verdict           Verdict
+	Server            *span.Record // the SERVER span that decided; nil for none
+	Via               int          // spans between the client span and Server
+	Inferred          bool         // tied to the attempt without its ids
+	Explained         bool         // the transport sent a duplicated attempt more than once
+	RecordedUnsampled bool         // a SERVER span came for an unsampled attempt
+	Injected          bool         // a toxic says that it took or mangled the trace context
+	Reason            string       // short, lower case; empty for continued
+}
+
+// Edge counts the calls from one service to another in one trace. From is
+// [Load] for the load itself and [Unknown] for a parent that never arrived.
+type Edge struct {
+	From, To string
+	Spans    int // SERVER and CONSUMER spans of the edge
+	Orphans  int // of those, spans whose parent never arrived
+}
+
+// Names of the ends of an edge that are not services.
+const (
+	Load    = "(load)"
+	Unknown = "(unknown)"
+	Unnamed = "(unnamed)" // a service without service.name
+)
+
+// Presence says whether a service appeared below an attempt.
+type Presence struct {
+	Service   string
+	Connected bool
+}
+
+// Outcome is what one settled trace adds to a report.
+type Outcome struct {
+	Trace           *join.Trace
+	Results         []Result // one per attempt, in the order of the attempts
+	Edges           []Edge
+	Services        []Presence
+	ExpectedMissing []string // expected services that did not appear, connected
+	FlagBreaks      int      // SERVER spans of a sampled attempt that say unsampled
+	StateBreaks     int      // SERVER spans that lost the tracestate that was sent
+}
+
+// Options are what users ask of a trace beyond its ids.
+type Options struct {
+	Expect []string // services that must appear, connected
+}
+
+// rule decides an attempt or leaves it to the next one.
+type rule func(f *family, a *span.Attempt, r *Result) bool
+
+func rules() []rule {
+	return []rule{
+		excluded, unsampled, restarted, descended, reparented, notDelivered, undecided, spanLost, missing,
+	}
+}
+
+// Judge decides every attempt of a settled trace.
+func Judge(t *join.Trace, o Options) Outcome {
+	f := newFamily(t)
+	out := Outcome{Trace: t, Results: make([]Result, len(t.Attempts))}
+	ordered := rules()
+	for i := range t.Attempts {
+		a := &t.Attempts[i]
+		r := &out.Results[i]
+		r.Attempt, r.Injected = a, injected(a)
+		for _, decide := range ordered {
+			if decide(f, a, r) {
+				break
+			}
+		}
+	}
+	out.Edges, out.Services = f.hops()
+	out.ExpectedMissing = f.expect(o.Expect, out)
+	out.FlagBreaks, out.StateBreaks = f.flags()
+	return out
+}
+
+// injected reports whether a toxic marked the attempt as stripped of its context.
+func injected(a *span.Attempt) bool {
+	return a.Marks != nil && slices.ContainsFunc(a.Marks.List, func(m span.Mark) bool {
+		return m.Type == "http_header" && strings.HasPrefix(m.Mode, "context")
+	})
+}
