@@ -1,0 +1,150 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+
+	hdr "github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// The range of a histogram: 1 µs to 1 h, with two significant figures, or one
+// for the many small ones of the series.
+const (
+	minMicros     = 1
+	maxMicros     = int64(time.Hour / time.Microsecond)
+	figures       = 2
+	coarseFigures = 1
+)
+
+// Histogram is a mergeable distribution of milliseconds: an HDR histogram of
+// microseconds (https://hdrhistogram.github.io/HdrHistogram/).
+type Histogram struct{ hdr *hdr.Histogram }
+
+// NewHistogram returns an empty histogram.
+func NewHistogram() *Histogram { return &Histogram{hdr: hdr.New(minMicros, maxMicros, figures)} }
+
+// newCoarse returns an empty histogram of a tenth of the size.
+func newCoarse() *Histogram {
+	return &Histogram{hdr: hdr.New(minMicros, maxMicros, coarseFigures)}
+}
+
+// Record adds one duration; what is out of range counts at the range's end.
+func (h *Histogram) Record(d time.Duration) {
+	micros := min(max(d.Microseconds(), 0), maxMicros)
+	_ = h.hdr.RecordValue(micros) // in range by the line above
+}
+
+// Count is the number of recorded durations. A nil histogram is empty.
+func (h *Histogram) Count() uint64 {
+	if h == nil {
+		return 0
+	}
+	return uint64(max(0, h.hdr.TotalCount()))
+}
+
+// Quantile is the duration in milliseconds that a share q of all, 0 to 1, does
+// not exceed. It is 0 for an empty histogram.
+func (h *Histogram) Quantile(q float64) float64 {
+	if h.Count() == 0 {
+		return 0
+	}
+	return float64(h.hdr.ValueAtQuantile(q*100)) / 1000
+}
+
+// Mean is the mean in milliseconds; 0 for an empty histogram.
+func (h *Histogram) Mean() float64 {
+	if h.Count() == 0 {
+		return 0
+	}
+	return h.hdr.Mean() / 1000
+}
+
+// Max is the largest duration in milliseconds; 0 for an empty histogram.
+func (h *Histogram) Max() float64 {
+	if h.Count() == 0 {
+		return 0
+	}
+	return float64(h.hdr.Max()) / 1000
+}
+
+// Bar is one filled bucket, from Low to High milliseconds.
+type Bar struct {
+	Low, High float64
+	Count     uint64
+}
+
+// Bars lists the filled buckets in ascending order.
+func (h *Histogram) Bars() []Bar {
+	if h.Count() == 0 {
+		return nil
+	}
+	var out []Bar
+	for _, bar := range h.hdr.Distribution() {
+		if bar.Count > 0 {
+			out = append(out, Bar{
+				Low: float64(bar.From) / 1000, High: float64(bar.To) / 1000, Count: uint64(bar.Count),
+			})
+		}
+	}
+	return out
+}
+
+// Merge adds another histogram to this one, exactly.
+func (h *Histogram) Merge(other *Histogram) error {
+	if other.Count() == 0 {
+		return nil
+	}
+	if dropped := h.hdr.Merge(other.hdr); dropped > 0 {
+		return fmt.Errorf("merging histograms: %d values are out of range", dropped)
+	}
+	return nil
+}
+
+// Clone returns a copy that shares nothing with h.
+func (h *Histogram) Clone() *Histogram {
+	if h == nil {
+		return nil
+	}
+	return &Histogram{hdr: hdr.Import(h.hdr.Export())}
+}
+
+// MarshalJSON writes the count, for readers, and the compressed V2 encoding
+// that all HDR histogram libraries read.
+func (h *Histogram) MarshalJSON() ([]byte, error) {
+	encoded, err := h.hdr.Encode(hdr.V2CompressedEncodingCookieBase)
+	if err != nil {
+		return nil, fmt.Errorf("encoding histogram: %w", err)
+	}
+	return json.Marshal(struct {
+		Count uint64 `json:"count"`
+		HDR   string `json:"hdr"`
+	}{h.Count(), string(encoded)})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (h *Histogram) UnmarshalJSON(data []byte) (err error) {
+	var wire struct {
+		Count uint64 `json:"count"`
+		HDR   string `json:"hdr"`
+	}
+	if err := json.Unmarshal(data, &wire); err != nil {
+		return fmt.Errorf("decoding histogram: %w", err)
+	}
+	defer func() { // the decoder indexes by what it reads
+		if r := recover(); r != nil {
+			err = fmt.Errorf("decoding histogram: malformed encoding: %v", r)
+		}
+	}()
+	decoded, err := hdr.Decode([]byte(wire.HDR))
+	if err != nil {
+		return fmt.Errorf("decoding histogram: %w", err)
+	}
+	if decoded.TotalCount() < 0 || uint64(decoded.TotalCount()) != wire.Count || wire.Count > math.MaxInt64 {
+		return fmt.Errorf("decoding histogram: holds %d values, its count says %d",
+			decoded.TotalCount(), wire.Count)
+	}
+	h.hdr = decoded
+	return nil
+}

@@ -1,0 +1,31 @@
+package report
+
+import "github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
+
+// MaxEvidence bounds each list of a partial report.
+const MaxEvidence = 100_000
+
+// Partial is the evidence that one part of a distributed run keeps for merge.
+// A restarted trace lands on another shard than the attempt it belongs to:
+// one part misses the attempt, another holds the claim.
+type Partial struct {
+	Missing        []MissingAttempt `json:"missing,omitempty"`
+	MissingDropped uint64           `json:"missing_dropped,omitempty"`
+	Claims         []Claim          `json:"claims,omitempty"`
+	ClaimsDropped  uint64           `json:"claims_dropped,omitempty"`
+}
+
+// MissingAttempt is an attempt judged missing, with the rows that it counts in.
+type MissingAttempt struct {
+	TraceID   tracecontext.TraceID `json:"trace_id"`
+	SpanID    tracecontext.SpanID  `json:"span_id"`
+	Keys      map[string]string    `json:"keys"` // row key by dimension
+	Restarted bool                 `json:"restarted,omitempty"`
+}
+
+// Claim is a root SERVER span of a trace that is not ours and names an attempt.
+type Claim struct {
+	TraceID tracecontext.TraceID `json:"trace_id"` // of the attempt
+	SpanID  tracecontext.SpanID  `json:"span_id"`  // of the attempt
+	Root    tracecontext.TraceID `json:"root_trace_id"`
+}
