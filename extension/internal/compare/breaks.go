@@ -29,7 +29,7 @@ func newVerdicts(base, head *side) []NewBreak {
 			continue
 		}
 		b := NewBreak{Kind: v.String(), Count: count, Of: expected}
-		b.Examples = first(head.examples(v.String()), maxExamples)
+		b.Examples = first(head.examples(v), maxExamples)
 		list = append(list, b)
 	}
 	return list
@@ -71,8 +71,8 @@ func newlyDisconnected(base, head *side) []NewBreak {
 		}
 		b := NewBreak{Kind: breakDisconnected, Where: s.name, Count: h.Trials, Of: h.Trials}
 		if !seen {
-			b.Of = head.traces()
-			b.Count = b.Of
+			// A service that starts its own traces is in none of ours.
+			b.Count, b.Of = head.operations(), head.operations()
 		}
 		list = append(list, b)
 	}

@@ -56,6 +56,12 @@ func claimed(claims []report.Claim, id attemptID) bool {
 	return found
 }
 
+func wasMoved(missing []report.MissingAttempt, id attemptID) bool {
+	i, found := slices.BinarySearchFunc(missing, id,
+		func(m report.MissingAttempt, id attemptID) int { return compareIDs(missingID(m), id) })
+	return found && missing[i].Restarted
+}
+
 // uniteClaims keeps one claim per attempt, the one with the smallest root: a
 // service that retried inside may have started several traces.
 func uniteClaims(a, b []report.Claim) []report.Claim {

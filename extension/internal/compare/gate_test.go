@@ -80,7 +80,7 @@ func TestParseGateNamesWhatItDoesNotAccept(t *testing.T) {
 		"p95.latency >= 1":                `unknown metric "p95.latency"`,
 		"p95.duration_ms <= 10%":          "a percentage of p95.duration_ms needs delta. in front of it",
 		"missing{phase} <= 0":             `scope "{phase}" is not of the form {dimension:value}`,
-		"missing{colour:red} <= 0":        `unknown dimension "colour": want one of phase, scenario`,
+		"missing{colour:red} <= 0":        `unknown dimension "colour": want one of phase, name`,
 		"delta.delta.continuity >= -0.01": `unknown metric "delta.continuity"`,
 	} {
 		t.Run(expr, func(t *testing.T) {

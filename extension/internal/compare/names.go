@@ -1,6 +1,9 @@
 package compare
 
-import "github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
+import (
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
+)
 
 // The names by which gates and trends call the numbers of a report.
 const (
@@ -14,10 +17,6 @@ const (
 	countDropped  = "spans_dropped"
 
 	histDuration = "duration_ms"
-	histBlocked  = "blocked_ms"
-	histWaiting  = "waiting_ms"
-	histBackoff  = "backoff_ms"
-	histSettle   = "settle_ms"
 )
 
 // countNames returns the counts that a gate can name.
@@ -33,20 +32,20 @@ func countNames() []string {
 
 // histogramNames returns the histograms whose quantiles a gate can name.
 func histogramNames() []string {
-	return []string{histDuration, histBlocked, histWaiting, histBackoff, histSettle}
+	return report.Quantities()
 }
 
 // dimensionNames returns the breakdowns that a gate's scope can name.
 func dimensionNames() []string {
-	return []string{"phase", "scenario", "name", "attempt", "service"}
+	return report.Dimensions()
 }
 
 // GateHelp describes the gate expressions for a command's help.
 const GateHelp = `Gates: ["delta."] metric ["{" dimension ":" value "}"] operator number [unit]
   metric     continuity | attempts | held | broken | retries | orphans | spans_dropped |
              a verdict (missing, restarted, …) | p50, p95, p99.9, max, … "." followed by
-             duration_ms | blocked_ms | waiting_ms | backoff_ms | settle_ms
-  dimension  phase, scenario, name, attempt, service
+             duration_ms | blocked_ms | backoff_ms | settle_ms
+  dimension  phase, name, attempt, scenario, service
   operator   >= <= > < == !=
   unit       us, ms, s for durations; % is hundredths for continuity, the share of all
              attempts for a count, and with delta. the change relative to the base for

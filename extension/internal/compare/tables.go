@@ -12,7 +12,7 @@ const (
 	tableRun      = "whole run"
 	tableLatency  = "latency"
 	tableEdges    = "spans that found their parent"
-	tableServices = "traces in which the service is connected"
+	tableServices = "requests whose trace reached the service"
 )
 
 // tables compares everything two runs have. Verdicts are those that any run of the
@@ -56,7 +56,7 @@ func wholeRun(base, head *side, verdicts []verdict.Verdict) Table {
 func present(sides []side) []verdict.Verdict {
 	var list []verdict.Verdict
 	for _, v := range verdict.All() {
-		if slices.ContainsFunc(sides, func(s side) bool { return s.verdicts[v] > 0 }) {
+		if slices.ContainsFunc(sides, func(s side) bool { return s.verdict(v) > 0 }) {
 			list = append(list, v)
 		}
 	}

@@ -1,0 +1,237 @@
+package compare
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
+)
+
+// testLabel is the label by which the runners of one test know each other
+// (k6's convention for its tag); without it the run ids have to be equal.
+const testLabel = "testid"
+
+// ErrForeignPart is what Merge returns for reports that are not parts of one run.
+var ErrForeignPart = errors.New("reports are not parts of one run")
+
+// Merge adds the partial reports of one distributed run. The result depends
+// neither on their order nor on which are merged first, and the parts are not
+// changed. An attempt that one part misses and another part holds a claim for
+// counts as restarted.
+func Merge(parts []*report.Report) (*report.Report, error) {
+	if len(parts) == 0 {
+		return nil, errors.New("merging reports: want one report or more, got none")
+	}
+	for i, p := range parts {
+		if p == nil {
+			return nil, fmt.Errorf("merging reports: report %d is nil", i+1)
+		}
+		if twin := slices.IndexFunc(parts[:i], func(o *report.Report) bool { return same(o, p) }); twin >= 0 {
+			return nil, fmt.Errorf("merging reports: reports %d and %d are the same part of run %s",
+				twin+1, i+1, name(p.Run.ID))
+		}
+	}
+	m := newMerger()
+	for i, p := range parts {
+		if err := m.add(p); err != nil {
+			return nil, fmt.Errorf("merging reports: report %d: %w", i+1, err)
+		}
+	}
+	return m.report(), nil
+}
+
+// same recognises a part that was given twice: no two processes start and end in
+// the same nanoseconds with the same counts.
+func same(a, b *report.Report) bool {
+	return a.Run.Start.Equal(b.Run.Start) && a.Run.End.Equal(b.Run.End) &&
+		a.Totals.Attempts == b.Totals.Attempts && a.Totals.Attempts > 0 &&
+		a.Totals.Held == b.Totals.Held && a.Spans == b.Spans
+}
+
+// belong checks that a part is of the same run as those before it. What a part
+// does not know, such as the script of a Collector's part, is not compared.
+func (m *merger) belong(p *report.Report) error {
+	if p.SchemaVersion != report.SchemaVersion {
+		return fmt.Errorf("%w: schema version %d, want %d",
+			ErrForeignPart, p.SchemaVersion, report.SchemaVersion)
+	}
+	for _, f := range []struct{ what, ours, theirs string }{
+		{"test", m.test, testID(p)},
+		{"script hash", m.out.Run.ScriptHash, p.Run.ScriptHash},
+		{"plan", m.out.Run.Plan, p.Run.Plan},
+	} {
+		if f.ours != "" && f.theirs != "" && f.ours != f.theirs {
+			return fmt.Errorf("%w: %s is %s, but %s before",
+				ErrForeignPart, f.what, orNone(f.theirs), orNone(f.ours))
+		}
+	}
+	return nil
+}
+
+func testID(r *report.Report) string {
+	if id := r.Run.Labels[testLabel]; id != "" {
+		return id
+	}
+	return r.Run.ID
+}
+
+// merger adds parts up.
+type merger struct {
+	out      *report.Report
+	test     string
+	rows     map[string]map[string]*report.Row
+	series   seriesSum
+	evidence *report.Partial
+}
+
+func newMerger() *merger {
+	m := &merger{
+		out: &report.Report{
+			SchemaVersion: report.SchemaVersion,
+			Totals:        report.Counts{Verdicts: make(map[string]uint64)},
+			By:            make(map[string][]report.Row),
+			Histograms:    make(map[string]*report.Histogram),
+		},
+		rows: make(map[string]map[string]*report.Row),
+	}
+	for _, dimension := range report.Dimensions() {
+		m.rows[dimension] = make(map[string]*report.Row)
+	}
+	for _, quantity := range report.Quantities() {
+		m.out.Histograms[quantity] = report.NewHistogram()
+	}
+	return m
+}
+
+func (m *merger) add(p *report.Report) error {
+	if err := m.belong(p); err != nil {
+		return err
+	}
+	m.addRun(&p.Run)
+	m.test = testID(p)
+	addCounts(&m.out.Totals, &p.Totals)
+	for name, h := range p.Histograms {
+		if err := addHistogram(m.out.Histograms, name, h); err != nil {
+			return err
+		}
+	}
+	for _, dimension := range report.Dimensions() {
+		if err := m.addRows(dimension, p); err != nil {
+			return err
+		}
+	}
+	if err := m.series.add(&p.Series); err != nil {
+		return err
+	}
+	m.addLists(p)
+	addControl(&m.out.Control, p.Control)
+	addSpans(&m.out.Spans, &p.Spans)
+	m.out.Examples = append(m.out.Examples, cloneExamples(p.Examples)...)
+	m.addEvidence(p.Partial)
+	return nil
+}
+
+func addHistogram(to map[string]*report.Histogram, name string, h *report.Histogram) error {
+	if to[name] == nil {
+		to[name] = report.NewHistogram()
+	}
+	if err := to[name].Merge(h); err != nil {
+		return fmt.Errorf("histogram %s: %w", name, err)
+	}
+	return nil
+}
+
+// addRows adds one table. A table of one unnamed row is written as an empty
+// one; its row is the part's totals.
+func (m *merger) addRows(dimension string, p *report.Report) error {
+	rows := p.By[dimension]
+	if len(rows) == 0 && p.Totals.Attempts > 0 {
+		counts := p.Totals
+		counts.HopBreaks = 0
+		rows = []report.Row{{Counts: counts, Duration: p.Histograms[histDuration]}}
+	}
+	for i := range rows {
+		to := m.rows[dimension][rows[i].Key]
+		if to == nil {
+			to = &report.Row{
+				Key: rows[i].Key, Duration: report.NewHistogram(),
+				Counts: report.Counts{Verdicts: make(map[string]uint64)},
+			}
+			m.rows[dimension][rows[i].Key] = to
+		}
+		addCounts(&to.Counts, &rows[i].Counts)
+		if err := to.Duration.Merge(rows[i].Duration); err != nil {
+			return fmt.Errorf("%s %s: %w", dimension, name(rows[i].Key), err)
+		}
+	}
+	return nil
+}
+
+// addEvidence brings missing attempts and claims together.
+func (m *merger) addEvidence(p *report.Partial) {
+	if p == nil {
+		return
+	}
+	if m.evidence == nil {
+		m.evidence = &report.Partial{}
+	}
+	united, moved := uniteEvidence(m.evidence, p)
+	m.evidence = united
+	for _, a := range moved {
+		restart(&m.out.Totals)
+		for dimension, key := range a.Keys {
+			row := m.rows[dimension][key]
+			if row == nil {
+				row = m.rows[dimension][report.Other]
+			}
+			if row != nil {
+				restart(&row.Counts)
+			}
+		}
+	}
+}
+
+// restart moves one attempt from missing to restarted; both are broken.
+func restart(c *report.Counts) {
+	from, to := verdict.Missing.String(), verdict.Restarted.String()
+	switch c.Verdicts[from] {
+	case 0:
+		return
+	case 1:
+		delete(c.Verdicts, from)
+	default:
+		c.Verdicts[from]--
+	}
+	c.Verdicts[to]++
+}
+
+// report finishes the sum. The merger must not be used after it.
+func (m *merger) report() *report.Report {
+	r := m.out
+	for dimension, rows := range m.rows {
+		r.By[dimension] = m.table(dimension, rows)
+	}
+	r.Series = m.series.report()
+	m.sortLists()
+	r.Examples = chooseExamples(r.Examples, m.evidence)
+	r.Partial = m.evidence
+	return r
+}
+
+// joined adds a value to a list of different values, written `a, b`.
+func joined(list, value string) string {
+	if value == "" {
+		return list
+	}
+	var all []string
+	for _, s := range []string{list, value} {
+		if s != "" {
+			all = append(all, strings.Split(s, ", ")...)
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), ", ")
+}
