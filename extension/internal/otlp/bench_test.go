@@ -1,7 +1,10 @@
 package otlp_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"os"
 	"runtime"
 	"strconv"
@@ -16,8 +19,10 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/otlp"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
 
 // batchSpans is the batch size of the SDKs' batch processors.
@@ -98,23 +103,111 @@ func BenchmarkReceive(b *testing.B) {
 			GRPC: "127.0.0.1:0", Sink: func(batch []span.Record) { spans.Add(int64(len(batch))) },
 		})
 		noError(b, err)
-		feed(b, r.GRPCAddr())
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		noError(b, r.Shutdown(ctx))
+		feed(b, r.GRPCAddr(), nil)
+		shutdown(b, r)
 		equal(b, true, spans.Load() >= int64(b.N)*batchSpans)
+	})
+	b.Run("continuity+join", func(b *testing.B) {
+		store := join.New(join.Config{MaxTraces: 1_000_000, Linger: time.Millisecond})
+		r, err := otlp.Listen(otlp.Config{GRPC: "127.0.0.1:0", Sink: func(batch []span.Record) {
+			store.Spans(batch, time.Now())
+		}})
+		noError(b, err)
+		stop := settle(store)
+		labels := new(span.Labels)
+		feed(b, r.GRPCAddr(), func(trace, parent uint64) { attempt(store, labels, trace, parent) })
+		shutdown(b, r)
+		stop()
+		equal(b, int(store.Stats().Spans), b.N*batchSpans)
+		equal(b, 0, int(store.Stats().Foreign))
 	})
 	b.Run("other", func(b *testing.B) {
 		address := os.Getenv("CONTINUITY_BENCH_OTLP")
 		if address == "" {
 			b.Skip("CONTINUITY_BENCH_OTLP is not set")
 		}
-		feed(b, address)
+		feed(b, address, nil)
 	})
 }
 
-// feed sends b.N batches with several senders and reports spans/s.
-func feed(b *testing.B, address string) {
+// attempt opens a trace, records the attempt that its SERVER span answers, and
+// closes it, as the load does for every request.
+func attempt(store *join.Store, labels *span.Labels, trace, parent uint64) {
+	now := time.Now()
+	id := tracecontext.TraceID(traceID(trace))
+	store.Open(id, now)
+	store.Attempt(span.Attempt{
+		TraceID: id, SpanID: tracecontext.SpanID(spanID(parent)), Sampled: true, Number: 1,
+		Outcome: span.OutcomeAnswered, Status: 200, Labels: labels,
+	}, now)
+	store.Close(id, now)
+}
+
+// settle takes settled traces out of a store until it is stopped.
+func settle(store *join.Store) (stop func()) {
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case now := <-tick.C:
+				store.Advance(now)
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() { close(done); wg.Wait() }
+}
+
+// template is an encoded batch whose trace ids can be replaced in place.
+type template struct {
+	bytes []byte
+	ids   []int // offsets of the trace ids' last 8 bytes
+	hex   []int // offsets of the same in the user agents
+}
+
+func newTemplate(tb testing.TB) *template {
+	tb.Helper()
+	t := &template{bytes: benchBatch(tb, 1)}
+	prefix := traceID(0)[:8]
+	find := func(what []byte) (at []int) {
+		for i := 0; ; {
+			n := bytes.Index(t.bytes[i:], what)
+			if n < 0 {
+				return at
+			}
+			i += n + len(what)
+			at = append(at, i)
+		}
+	}
+	t.ids, t.hex = find(prefix), find([]byte(hex.EncodeToString(prefix)))
+	equal(tb, batchSpans, len(t.ids))
+	equal(tb, batchSpans, len(t.hex))
+	return t
+}
+
+// renew gives the spans the trace ids first, first+1, ….
+func (t *template) renew(first uint64) {
+	for i := range t.ids {
+		id := t.bytes[t.ids[i] : t.ids[i]+8]
+		binary.BigEndian.PutUint64(id, first+uint64(i))
+		hex.Encode(t.bytes[t.hex[i]:], id)
+	}
+}
+
+func shutdown(b *testing.B, r *otlp.Receiver) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	noError(b, r.Shutdown(ctx))
+}
+
+// feed sends b.N batches of new traces with several senders and reports
+// spans/s. Each span is announced to sent, if any, before it goes out.
+func feed(b *testing.B, address string, sent func(trace, parent uint64)) {
 	b.Helper()
 	senders := 4
 	if s, err := strconv.Atoi(os.Getenv("CONTINUITY_BENCH_SENDERS")); err == nil {
@@ -124,25 +217,31 @@ func feed(b *testing.B, address string) {
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawBytes{}), grpc.WaitForReady(true)))
 	noError(b, err)
 	defer func() { noError(b, cc.Close()) }()
-	batches := make([][]byte, 64)
-	for i := range batches {
-		batches[i] = benchBatch(b, uint64(i)*2*batchSpans+1)
-	}
-	b.SetBytes(int64(len(batches[0])))
+	warm, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	noError(b, cc.Invoke(warm, exportMethod, []byte{}, nil)) // is anybody there
+	size := len(newTemplate(b).bytes)
+	b.SetBytes(int64(size))
 	b.ReportAllocs()
 	b.ResetTimer()
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range senders {
 		wg.Go(func() {
+			batch := newTemplate(b)
 			for {
 				i := next.Add(1)
 				if i > int64(b.N) {
 					return
 				}
-				err := cc.Invoke(context.Background(), exportMethod,
-					batches[i%int64(len(batches))], nil)
-				if err != nil {
+				first := uint64(i) * batchSpans
+				batch.renew(first)
+				for n := range uint64(batchSpans) {
+					if sent != nil {
+						sent(first+n, 2*n+1)
+					}
+				}
+				if err := cc.Invoke(context.Background(), exportMethod, batch.bytes, nil); err != nil {
 					b.Error(err)
 					return
 				}
