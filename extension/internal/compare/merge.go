@@ -14,6 +14,10 @@ import (
 // (k6's convention for its tag); without it the run ids have to be equal.
 const testLabel = "testid"
 
+// evidenceWarning is the warning of a merge that cannot be exact.
+const evidenceWarning = "some parts kept less evidence than there was: " +
+	"attempts that restarted on another shard may still count as missing"
+
 // ErrForeignPart is what Merge returns for reports that are not parts of one run.
 var ErrForeignPart = errors.New("reports are not parts of one run")
 
@@ -218,6 +222,9 @@ func (m *merger) report() *report.Report {
 	m.sortLists()
 	r.Examples = chooseExamples(r.Examples, m.evidence)
 	r.Partial = m.evidence
+	if e := m.evidence; e != nil && e.MissingDropped+e.ClaimsDropped > 0 {
+		r.Warnings = addWarning(r.Warnings, evidenceWarning)
+	}
 	return r
 }
 

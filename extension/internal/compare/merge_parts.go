@@ -131,10 +131,15 @@ func (m *merger) addLists(p *report.Report) {
 			*to = *from
 			to.Count = n
 		})
-	r.Warnings = append(r.Warnings, p.Warnings...)
-	slices.Sort(r.Warnings)
-	r.Warnings = slices.Compact(r.Warnings)
-	r.Warnings = r.Warnings[:min(len(r.Warnings), maxWarnings)]
+	r.Warnings = addWarning(r.Warnings, p.Warnings...)
+}
+
+// addWarning adds warnings to a sorted list without doubles.
+func addWarning(list []string, more ...string) []string {
+	list = slices.Concat(list, more)
+	slices.Sort(list)
+	list = slices.Compact(list)
+	return list[:min(len(list), maxWarnings)]
 }
 
 func addPhase(to, from *report.Phase) {

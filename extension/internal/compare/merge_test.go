@@ -1,0 +1,326 @@
+package compare
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
+)
+
+// traffic is a stream of outcomes, as all shards together would judge them.
+type traffic []verdict.Outcome
+
+// drawTraffic draws up to 25 traces of one attempt in several rows.
+func drawTraffic(t *rapid.T) traffic {
+	kinds := []verdict.Verdict{
+		verdict.Continued, verdict.Duplicated, verdict.Restarted, verdict.Missing,
+		verdict.NotDelivered, verdict.Undecided,
+	}
+	var list traffic
+	for i := range rapid.IntRange(0, 25).Draw(t, "traces") {
+		a := span.Attempt{
+			Labels: &span.Labels{
+				Phase: rapid.SampledFrom([]string{"", "baseline", "503s"}).Draw(t, "phase"),
+				Name:  rapid.SampledFrom([]string{"/a", "/b"}).Draw(t, "name"), Method: "GET",
+			},
+			Number: uint16(rapid.IntRange(1, 3).Draw(t, "number")), Status: 200, Sampled: true,
+			Start: start().Add(time.Duration(rapid.IntRange(0, 7000).Draw(t, "second")) * time.Second).UnixNano(),
+			// Whole milliseconds: the coarse histograms of the series have to agree.
+			Duration: int64(rapid.IntRange(1, 500).Draw(t, "ms")) * int64(time.Millisecond),
+		}
+		binary.BigEndian.PutUint64(a.TraceID[:], uint64(i+1))
+		binary.BigEndian.PutUint64(a.SpanID[:], uint64(i+1))
+		list = append(list, verdict.Outcome{
+			Trace:    &join.Trace{ID: a.TraceID, Attempts: []span.Attempt{a}, SettleTime: time.Second},
+			Results:  []verdict.Result{{Attempt: &a, Verdict: rapid.SampledFrom(kinds).Draw(t, "verdict")}},
+			Edges:    []verdict.Edge{{From: verdict.Load, To: "gateway", Spans: 1, Orphans: i % 2}},
+			Services: []verdict.Presence{{Service: "gateway", Connected: i%2 == 0}},
+		})
+	}
+	return list
+}
+
+// part is a shard of the run of a part number, which begins and ends it.
+func part(number int) *report.Builder {
+	run := testRun("run")
+	run.Start = run.Start.Add(time.Duration(number) * 1300 * time.Millisecond)
+	b := report.NewBuilder(run, report.BuilderOptions{Partial: true, Examples: 1000})
+	b.SetPhases([]report.Phase{
+		{Name: "baseline", Start: start(), End: start().Add(10 * time.Second), Toxics: []string{"a"}},
+		{Name: "503s", Start: start().Add(10 * time.Second), End: start().Add(20 * time.Second)},
+	})
+	b.SetSpans(report.Spans{Received: 7})
+	return b
+}
+
+func end(number int) time.Time { return start().Add(2*time.Hour + time.Duration(number)) }
+
+// sharded judges the traffic on n shards. A restarted attempt is missing on its
+// own shard, and the claim for it lies on another one.
+func sharded(t *rapid.T, list traffic, n int) []*report.Report {
+	builders := make([]*report.Builder, n)
+	for i := range builders {
+		builders[i] = part(i)
+	}
+	for _, o := range list {
+		home := rapid.IntRange(0, n-1).Draw(t, "shard")
+		r := o.Results[0]
+		if r.Verdict == verdict.Restarted && n > 1 {
+			r.Verdict = verdict.Missing
+			o.Results = []verdict.Result{r}
+			claim := report.Claim{TraceID: r.Attempt.TraceID, SpanID: r.Attempt.SpanID}
+			claim.Root[0] = byte(home + 1)
+			other := (home + 1 + rapid.IntRange(0, n-2).Draw(t, "claim shard")) % n
+			builders[other].AddClaim(claim)
+		}
+		builders[home].Add(o)
+	}
+	parts := make([]*report.Report, n)
+	for i, b := range builders {
+		parts[i] = b.Report(end(i))
+	}
+	return parts
+}
+
+func encoded(t require.TestingT, r *report.Report) string {
+	var b bytes.Buffer
+	require.NoError(t, report.WriteJSON(&b, r))
+	return b.String()
+}
+
+func merged(t require.TestingT, parts ...*report.Report) *report.Report {
+	r, err := Merge(parts)
+	require.NoError(t, err)
+	return r
+}
+
+func TestMergeEqualsTheReportOfOneProcess(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		list := drawTraffic(t)
+		whole := part(0)
+		for _, o := range list {
+			whole.Add(o)
+		}
+		want := merged(t, whole.Report(end(0))) // on the merge's grid of seconds
+		parts := sharded(t, list, rapid.IntRange(2, 5).Draw(t, "shards"))
+		got := merged(t, parts...)
+		assert.Equal(t, want.Totals, got.Totals)
+		for _, dimension := range report.Dimensions() {
+			require.Len(t, got.By[dimension], len(want.By[dimension]), dimension)
+			for i, row := range want.By[dimension] {
+				assert.Equal(t, row.Key, got.By[dimension][i].Key)
+				assert.Equal(t, row.Counts, got.By[dimension][i].Counts, "%s %s", dimension, row.Key)
+				assert.Equal(t, row.Duration.Bars(), got.By[dimension][i].Duration.Bars())
+			}
+		}
+		for name, h := range want.Histograms {
+			assert.Equal(t, h.Bars(), got.Histograms[name].Bars(), name)
+		}
+		assert.Equal(t, want.Edges, got.Edges)
+		assert.Equal(t, want.Services, got.Services)
+		assert.Equal(t, want.Control, got.Control)
+		assert.Equal(t, len(parts), got.Run.Instances)
+		assert.Equal(t, uint64(7*len(parts)), got.Spans.Received)
+	})
+}
+
+func TestMergeDoesNotDependOnOrderOrGrouping(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		parts := sharded(t, drawTraffic(t), 4)
+		before := make([]string, len(parts))
+		for i, p := range parts {
+			before[i] = encoded(t, p)
+		}
+		want := encoded(t, merged(t, parts...))
+		shuffled := slices.Clone(parts)
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "order"), 0))
+		random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+		assert.Equal(t, want, encoded(t, merged(t, shuffled...)), "order")
+		cut := rapid.IntRange(1, 3).Draw(t, "cut")
+		left, right := merged(t, shuffled[:cut]...), merged(t, shuffled[cut:]...)
+		assert.Equal(t, want, encoded(t, merged(t, left, right)), "grouping")
+		for i, p := range parts {
+			assert.Equal(t, before[i], encoded(t, p), "the parts are not changed")
+		}
+	})
+}
+
+func TestAMergedReportCanBeReadAgain(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		m := merged(t, sharded(t, drawTraffic(t), 3)...)
+		text := encoded(t, m)
+		back, err := report.ReadJSON(bytes.NewReader([]byte(text)))
+		require.NoError(t, err)
+		assert.Equal(t, text, encoded(t, back))
+	})
+}
+
+// missingOutcome is one missing attempt.
+func missingOutcome(id uint64) verdict.Outcome {
+	a := span.Attempt{Labels: &span.Labels{Name: "/a", Method: "GET"}, Number: 1, Start: start().UnixNano()}
+	binary.BigEndian.PutUint64(a.TraceID[:], id)
+	binary.BigEndian.PutUint64(a.SpanID[:], id)
+	return verdict.Outcome{
+		Trace:   &join.Trace{ID: a.TraceID, Attempts: []span.Attempt{a}},
+		Results: []verdict.Result{{Attempt: &a, Verdict: verdict.Missing, Reason: "nothing arrived"}},
+	}
+}
+
+func TestAClaimOnAnotherShardMovesItsAttemptOnce(t *testing.T) {
+	t.Parallel()
+	home, first, second := part(0), part(1), part(2)
+	lost, unclaimed := missingOutcome(1), missingOutcome(2)
+	home.Add(lost)
+	home.Add(unclaimed)
+	a := lost.Results[0].Attempt
+	for root, b := range []*report.Builder{first, second} { // a retry inside the service claims too
+		c := report.Claim{TraceID: a.TraceID, SpanID: a.SpanID}
+		c.Root[0] = byte(root + 1)
+		b.AddClaim(c)
+	}
+	got := merged(t, home.Report(end(0)), first.Report(end(1)), second.Report(end(2)))
+	assert.Equal(t, map[string]uint64{"missing": 1, "restarted": 1}, got.Totals.Verdicts)
+	assert.Equal(t, uint64(2), got.Totals.Broken)
+	assert.Equal(t, map[string]uint64{"missing": 1, "restarted": 1}, got.By["name"][0].Verdicts)
+	require.Len(t, got.Partial.Missing, 2, "evidence stays, for merges to come")
+	assert.True(t, got.Partial.Missing[0].Restarted)
+	assert.False(t, got.Partial.Missing[1].Restarted)
+	assert.Len(t, got.Partial.Claims, 1)
+	require.Len(t, got.Examples, 2)
+	assert.Equal(t, "missing", got.Examples[0].Verdict)
+	assert.Equal(t, a.TraceID, got.Examples[1].TraceID)
+	assert.Equal(t, "restarted", got.Examples[1].Attempts[0].Verdict)
+	assert.Equal(t, movedReason, got.Examples[1].Reason)
+}
+
+func TestEvidenceThatDidNotFitIsReported(t *testing.T) {
+	t.Parallel()
+	a, b := part(0).Report(end(0)), part(1).Report(end(1))
+	a.Partial.MissingDropped, b.Partial.ClaimsDropped = 3, 4
+	got := merged(t, a, b)
+	assert.Equal(t, uint64(3), got.Partial.MissingDropped)
+	assert.Equal(t, uint64(4), got.Partial.ClaimsDropped)
+	assert.Contains(t, got.Warnings, evidenceWarning)
+	assert.Equal(t, encoded(t, got), encoded(t, merged(t, got)), "said once")
+}
+
+func TestPartsOfOtherRunsAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*report.Report)
+		want   string
+	}{
+		"another run":    {func(r *report.Report) { r.Run.ID = "other" }, `test is "other", but "run" before`},
+		"another script": {func(r *report.Report) { r.Run.ScriptHash = "beef" }, `script hash is "beef", but "5a1f" before`},
+		"another plan":   {func(r *report.Report) { r.Run.Plan = "latency" }, `plan is "latency", but "checkout" before`},
+		"another schema": {func(r *report.Report) { r.SchemaVersion = 2 }, "schema version 2, want 1"},
+		"another test": {func(r *report.Report) {
+			r.Run.Labels = map[string]string{"testid": "x"}
+		}, `test is "x", but "run" before`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, b := part(0).Report(end(0)), part(1).Report(end(1))
+			c.change(b)
+			_, err := Merge([]*report.Report{a, b})
+			require.ErrorIs(t, err, ErrForeignPart)
+			require.ErrorContains(t, err, "merging reports: report 2: "+ErrForeignPart.Error()+": "+c.want)
+		})
+	}
+}
+
+func TestRunnersWithOneTestIDBelongTogether(t *testing.T) {
+	t.Parallel()
+	a, b := part(0).Report(end(0)), part(1).Report(end(1))
+	a.Run.ID, b.Run.ID = "one", "two"
+	a.Run.Labels = map[string]string{"testid": "nightly", "pod": "1"}
+	b.Run.Labels = map[string]string{"testid": "nightly", "pod": "2"}
+	b.Run.ScriptHash, b.Run.K6Version = "", "" // a Collector does not know them
+	got := merged(t, a, b)
+	assert.Equal(t, "one, two", got.Run.ID)
+	assert.Equal(t, "1, 2", got.Run.Labels["pod"])
+	assert.Equal(t, "5a1f", got.Run.ScriptHash)
+}
+
+func TestMergeRefusesNothingAndTheSamePartTwice(t *testing.T) {
+	t.Parallel()
+	_, err := Merge(nil)
+	require.EqualError(t, err, "merging reports: want one report or more, got none")
+	_, err = Merge([]*report.Report{nil})
+	require.EqualError(t, err, "merging reports: report 1 is nil")
+	b := part(0)
+	b.Add(missingOutcome(1))
+	r := b.Report(end(0))
+	_, err = Merge([]*report.Report{r, r})
+	require.EqualError(t, err, "merging reports: reports 1 and 2 are the same part of run run")
+}
+
+func BenchmarkCompare(b *testing.B) {
+	reports := []*report.Report{large(b, 1), large(b, 2)}
+	for b.Loop() {
+		c, err := Compare(reports, Options{})
+		require.NoError(b, err)
+		require.Len(b, c.Heads, 1)
+	}
+}
+
+func BenchmarkReadAndCompare(b *testing.B) {
+	var files [2][]byte
+	for i := range files {
+		files[i] = []byte(encoded(b, large(b, uint64(i+1))))
+	}
+	b.ReportMetric(float64(len(files[0])), "bytes/report")
+	for b.Loop() {
+		var reports []*report.Report
+		for _, f := range files {
+			r, err := report.ReadJSON(bytes.NewReader(f))
+			require.NoError(b, err)
+			reports = append(reports, r)
+		}
+		_, err := Compare(reports, Options{})
+		require.NoError(b, err)
+	}
+}
+
+// large is the report of 10 million attempts with full tables and an hour of
+// series. It is built of 20,000 real attempts, added to itself by merging.
+func large(tb testing.TB, seed uint64) *report.Report {
+	tb.Helper()
+	random := rand.New(rand.NewPCG(seed, 9))
+	b := report.NewBuilder(testRun("run"), report.BuilderOptions{Seed: seed})
+	for i := range 20_000 {
+		g := group{verdict: verdict.Continued, number: 1 + i%3, ms: 20 + float64(i%50)}
+		if i%1000 == 0 {
+			g.verdict = verdict.Missing
+		}
+		labels := &span.Labels{
+			Phase: []string{"baseline", "503s", "latency", "both", "recovery"}[i%5],
+			Name:  "/endpoint/" + string(rune('a'+i%26)) + string(rune('a'+i/26%8)), Method: "GET",
+		}
+		o := g.outcome(labels, random)
+		o.Results[0].Attempt.Start = start().Add(time.Duration(i%3600) * time.Second).UnixNano()
+		b.Add(o)
+	}
+	r := b.Report(start().Add(time.Hour))
+	for range 9 { // 20,000 * 2^9 = 10,240,000
+		double := *r
+		double.Run.End = double.Run.End.Add(1) // a part that was not given twice
+		r = merged(tb, r, &double)
+	}
+	require.Greater(tb, r.Totals.Attempts, uint64(10_000_000))
+	return r
+}
