@@ -17,13 +17,13 @@ func SetTimeouts(c *Config, receive, admission time.Duration) {
 func (r *Receiver) Occupy() (release func()) {
 	_ = r.places.Acquire(context.Background(), maxReceiving)
 	var taken []*worker
-	for range cap(r.workers) {
-		taken = append(taken, <-r.workers)
+	for range cap(r.plain) {
+		taken = append(taken, <-r.plain)
 	}
 	return func() {
 		r.places.Release(maxReceiving)
 		for _, w := range taken {
-			r.workers <- w
+			r.plain <- w
 		}
 	}
 }

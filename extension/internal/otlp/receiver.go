@@ -40,7 +40,8 @@ type Receiver struct {
 	cfg      Config
 	count    counters
 	places   *semaphore.Weighted // for requests being read
-	workers  chan *worker
+	plain    chan *worker        // free workers for requests as they are
+	packed   chan *worker        // free workers for compressed requests
 	recent   redeliveries
 	buffers  sync.Pool // of *[]byte
 	grpcLn   net.Listener
@@ -62,7 +63,7 @@ func Listen(cfg Config) (*Receiver, error) {
 		return nil, err
 	}
 	r := &Receiver{cfg: cfg, places: semaphore.NewWeighted(maxReceiving)}
-	r.workers = newWorkers(r)
+	r.newWorkers()
 	if r.grpcLn, err = open("listen.grpc", cfg.GRPC); err != nil {
 		return nil, err
 	}

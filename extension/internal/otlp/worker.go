@@ -37,8 +37,8 @@ type payload struct {
 	encoding encoding
 }
 
-// worker unpacks and decodes one request at a time. There are as many as
-// processors, which bounds the memory that decompression can take.
+// worker unpacks and decodes one request at a time. There are as many of each
+// sort as processors, which bounds the memory that decompression can take.
 type worker struct {
 	receiver *Receiver
 	decoder  *Decoder
@@ -47,14 +47,16 @@ type worker struct {
 	digest   digest
 }
 
-func newWorkers(r *Receiver) chan *worker {
+// newWorkers makes as many workers for plain as for compressed requests, so
+// that unpacking bombs keeps no plain request waiting.
+func (r *Receiver) newWorkers() {
 	n := max(2, runtime.GOMAXPROCS(0))
 	shared := newInterner()
-	workers := make(chan *worker, n)
+	r.plain, r.packed = make(chan *worker, n), make(chan *worker, n)
 	for range n {
-		workers <- &worker{receiver: r, decoder: newDecoder(shared)}
+		r.plain <- &worker{receiver: r, decoder: newDecoder(shared)}
+		r.packed <- &worker{receiver: r, decoder: newDecoder(shared)}
 	}
-	return workers
 }
 
 // process decodes one request with the next free worker and delivers its
@@ -62,17 +64,17 @@ func newWorkers(r *Receiver) chan *worker {
 func (r *Receiver) process(ctx context.Context, p payload) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.admissionTimeout)
 	defer cancel()
+	free := r.plain
+	if p.packed {
+		free = r.packed
+	}
 	var w *worker
 	select {
-	case w = <-r.workers:
-	default:
-		select {
-		case w = <-r.workers:
-		case <-ctx.Done():
-			return Result{}, errBusy
-		}
+	case w = <-free:
+	case <-ctx.Done():
+		return Result{}, errBusy
 	}
-	defer func() { r.workers <- w }()
+	defer func() { free <- w }()
 	r.count.bytes.Add(uint64(len(p.raw)))
 	result, err := w.process(p)
 	if err != nil {
