@@ -39,7 +39,8 @@ func Command(gs *state.GlobalState) *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	root.AddCommand(e.demoCommand(), e.compareCommand(), e.showCommand(), e.mergeCommand())
+	root.AddCommand(e.demoCommand(), e.compareCommand(), e.showCommand(), e.mergeCommand(),
+		e.analyzeCommand(), e.versionCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return unusable(err, "see "+cmd.CommandPath()+" --help")
 	})

@@ -14,6 +14,9 @@ import (
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/shop"
 )
 
+// lastService is the service that listens when all the others do.
+const lastService = "gateway"
+
 func (e *edge) demoCommand() *cobra.Command {
 	var c shop.Config
 	cmd := &cobra.Command{
@@ -32,8 +35,8 @@ func (e *edge) demoCommand() *cobra.Command {
 }
 
 func demoFlags(f *pflag.FlagSet, c *shop.Config) {
-	f.StringVar(&c.Endpoint, "endpoint", "http://127.0.0.1:4318",
-		"OTLP endpoint that the services export their spans to")
+	f.StringVar(&c.Endpoint, "endpoint", "127.0.0.1:4317",
+		"where spans go: host:port for OTLP/gRPC, a URL for OTLP/HTTP, empty for nowhere")
 	f.StringVar(&c.Gateway, "listen-gateway", "127.0.0.1:8080", "address of the gateway")
 	f.StringVar(&c.Inventory, "listen-inventory", "127.0.0.1:8081", "address of inventory")
 	f.StringVar(&c.Pricing, "listen-pricing", "127.0.0.1:8082", "address of pricing")
@@ -55,7 +58,11 @@ func (e *edge) demo(c shop.Config) error {
 	defer stop()
 	c.Ready = func(service, address string) {
 		_, _ = fmt.Fprintf(e.gs.Stdout, "%-9s http://%s\n", service, address)
+		if service == lastService {
+			_, _ = fmt.Fprintln(e.gs.Stdout, "ready, Ctrl+C stops")
+		}
 	}
+	c.Warn = func(message string) { e.gs.Logger.Warn(message) }
 	if err := shop.Run(ctx, c); err != nil && !errors.Is(err, context.Canceled) {
 		return unusable(fmt.Errorf("running the demo services: %w", err), "")
 	}

@@ -21,7 +21,8 @@ import (
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:   "testdata/script",
+		Setup: func(e *testscript.Env) error { return writeFixtures(e.WorkDir) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"continuity": scriptContinuity,
 		},

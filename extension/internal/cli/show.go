@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 )
@@ -31,25 +32,38 @@ func (e *edge) showCommand() *cobra.Command {
 		Args: exactly(1, "one report"),
 		RunE: func(_ *cobra.Command, args []string) error { return e.show(args[0], f) },
 	}
-	cmd.Flags().StringVar(&f.format, "format", "text", "text, json or html")
-	cmd.Flags().StringVarP(&f.output, "output", "o", "",
-		"file to write (default: standard output)")
-	cmd.Flags().StringVar(&f.traceURL, "trace-url", "",
-		"address of a trace in your tracing UI, with {trace_id} in it (html only)")
+	f.add(cmd.Flags())
 	return cmd
 }
 
-func (e *edge) show(file string, f showFlags) error {
+// add registers the options that commands share which show a report.
+func (f *showFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.format, "format", "text", "text, json or html")
+	flags.StringVarP(&f.output, "output", "o", "", "file to write (default: standard output)")
+	flags.StringVar(&f.traceURL, "trace-url", "",
+		"address of a trace in your tracing UI, with {trace_id} in it (html only)")
+}
+
+// check validates the options.
+func (f *showFlags) check() error {
 	if err := oneOf("--format", f.format, "text", "json", "html"); err != nil {
 		return err
 	}
-	if err := checkTraceURL(f); err != nil {
+	return f.checkTraceURL()
+}
+
+func (e *edge) show(file string, f showFlags) error {
+	if err := f.check(); err != nil {
 		return err
 	}
 	r, err := e.readReport(file)
 	if err != nil {
 		return err
 	}
+	return e.writeReport(r, f)
+}
+
+func (e *edge) writeReport(r *report.Report, f showFlags) error {
 	return e.write(f.output, func(w io.Writer) error {
 		switch f.format {
 		case "json":
@@ -63,7 +77,7 @@ func (e *edge) show(file string, f showFlags) error {
 }
 
 // checkTraceURL wants an http(s) address with a place for the trace id.
-func checkTraceURL(f showFlags) error {
+func (f *showFlags) checkTraceURL() error {
 	if f.traceURL == "" {
 		return nil
 	}

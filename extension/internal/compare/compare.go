@@ -70,7 +70,9 @@ func (c *Comparison) fill(sides []side, gates []Gate) {
 	for i := range sides[1:] {
 		head := &sides[i+1]
 		h := Head{
-			Label: head.label, Tables: tables(base, head, verdicts), NewBreaks: newBreaks(base, head),
+			Label:     head.label,
+			Tables:    tables(base, head, verdicts),
+			NewBreaks: newBreaks(base, head),
 		}
 		c.Heads = append(c.Heads, h)
 		c.Regressions = append(c.Regressions, h.regressions()...)

@@ -39,8 +39,8 @@ func testRun(id string) report.Run {
 
 // made is a report of a run with these attempts; the seed decides ids and
 // durations.
-func made(t testing.TB, id string, seed uint64, groups ...group) *report.Report {
-	t.Helper()
+func made(tb testing.TB, id string, seed uint64, groups ...group) *report.Report {
+	tb.Helper()
 	b := report.NewBuilder(testRun(id), report.BuilderOptions{Seed: seed})
 	random := rand.New(rand.NewPCG(seed, 1))
 	for _, g := range groups {

@@ -33,7 +33,8 @@ func Merge(parts []*report.Report) (*report.Report, error) {
 		if p == nil {
 			return nil, fmt.Errorf("merging reports: report %d is nil", i+1)
 		}
-		if twin := slices.IndexFunc(parts[:i], func(o *report.Report) bool { return same(o, p) }); twin >= 0 {
+		twin := slices.IndexFunc(parts[:i], func(o *report.Report) bool { return same(o, p) })
+		if twin >= 0 {
 			return nil, fmt.Errorf("merging reports: reports %d and %d are the same part of run %s",
 				twin+1, i+1, name(p.Run.ID))
 		}

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
@@ -36,9 +37,8 @@ func chooseExamples(list []report.Example, evidence *report.Partial) []report.Ex
 		}
 	}
 	slices.SortFunc(list, func(a, b report.Example) int {
-		return cmp.Or(strings.Compare(origin(&a), origin(&b)),
-			cmp.Compare(draw(&a), draw(&b)), strings.Compare(a.TraceID.String(), b.TraceID.String()),
-			compareAttempts(&a, &b))
+		return cmp.Or(strings.Compare(origin(&a), origin(&b)), cmp.Compare(draw(&a), draw(&b)),
+			bytes.Compare(a.TraceID[:], b.TraceID[:]), compareAttempts(&a, &b))
 	})
 	kept, count := list[:0], make(map[string]int)
 	for i := range list {

@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/backend"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
+)
+
+// analyzeFlags are the options of `analyze`.
+type analyzeFlags struct {
+	showFlags
+
+	client string
+	expect []string
+}
+
+func (e *edge) analyzeCommand() *cobra.Command {
+	var f analyzeFlags
+	cmd := &cobra.Command{
+		Use:   "analyze GLOB…",
+		Short: "Make a report of spans in files, after the fact",
+		Long: "Reads OTLP/JSON files, as the Collector's file exporter writes them, and judges\n" +
+			"every client span of the load in them. Quote the patterns to have them matched here.\n" +
+			"What only a live run knows is absent: requests that left no client span, the faults\n" +
+			"that were injected, and whether a failed request was ever sent.",
+		Example: "  k6 x continuity analyze 'spans/*.jsonl' --format json --output run.json\n" +
+			"  k6 x continuity analyze spans.jsonl --client-service my-load-generator",
+		Args: atLeast(1, "one or more files or patterns"),
+		RunE: func(_ *cobra.Command, args []string) error { return e.analyze(args, f) },
+	}
+	f.add(cmd.Flags())
+	cmd.Flags().StringVar(&f.client, "client-service", "",
+		"service.name of the load (default: the client spans of k6/x/continuity)")
+	cmd.Flags().StringSliceVar(&f.expect, "expect", nil,
+		"services that must appear connected in every trace")
+	return cmd
+}
+
+func (e *edge) analyze(globs []string, f analyzeFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	ctx, stop := e.interruptible()
+	defer stop()
+	a := analysis{edge: e, load: newLoad(f.client), globs: globs}
+	r, err := a.run(ctx, f.expect)
+	if err != nil {
+		return unusable(err, "")
+	}
+	return e.writeReport(r, f.showFlags)
+}
+
+// analysis reads the files twice: first for the attempts, then for the spans
+// that answer them, so that the order of spans in files does not matter.
+type analysis struct {
+	*edge
+
+	load   *load
+	globs  []string
+	damage string
+}
+
+func (a *analysis) run(ctx context.Context, expect []string) (*report.Report, error) {
+	err := a.read(ctx, a.load.take)
+	if err != nil {
+		return nil, err
+	}
+	attempts := a.load.attempts()
+	if len(attempts) == 0 {
+		return nil, a.load.none()
+	}
+	// One instant for everything: the files are complete, nothing is waited for.
+	now := a.load.end()
+	store := join.New(join.Config{MaxTraces: len(attempts)})
+	for i := range attempts {
+		store.Open(attempts[i].TraceID, now)
+		store.Attempt(attempts[i], now)
+		store.Close(attempts[i].TraceID, now)
+		if a.damage != "" {
+			store.MarkPartial(attempts[i].TraceID, "damaged file: "+a.damage, now)
+		}
+	}
+	err = a.read(ctx, func(batch []span.Record) { store.Spans(batch, now) })
+	if err != nil {
+		return nil, err
+	}
+	return a.judge(store, now, expect), nil
+}
+
+// read hands every span of every file to sink.
+func (a *analysis) read(ctx context.Context, sink func([]span.Record)) error {
+	for _, glob := range a.globs {
+		full, err := a.path(glob)
+		if err != nil {
+			return err
+		}
+		files := backend.NewFiles(full)
+		if err := files.Finish(ctx, sink); err != nil {
+			return fmt.Errorf("analyzing %s: %w", glob, err)
+		}
+		if s := files.Stats(); s.Damaged > 0 {
+			a.damage = s.Damage
+		}
+	}
+	return nil
+}
+
+func (a *analysis) judge(store *join.Store, now time.Time, expect []string) *report.Report {
+	start := a.load.start()
+	builder := report.NewBuilder(report.Run{
+		ID: start.UTC().Format("20060102T150405Z") + "-analyze", Start: start,
+		Source: "file=" + strings.Join(a.globs, ","),
+	}, report.BuilderOptions{})
+	// Long after the last attempt every trace is due.
+	for _, t := range store.Advance(now.Add(time.Hour)) {
+		t.SettleTime = 0 // nothing was waited for
+		builder.Add(verdict.Judge(t, verdict.Options{Expect: expect}))
+	}
+	s := store.Stats()
+	builder.SetSpans(report.Spans{
+		Received: s.Spans, Foreign: s.Foreign, Redelivered: s.Redelivered,
+		Late: s.Late, Evicted: s.Evicted,
+	})
+	if a.damage != "" {
+		builder.Warn("a file is damaged, attempts without spans are undecided: " + a.damage)
+	}
+	return builder.Report(now)
+}
+
+// none says what the files hold instead of client spans of the load.
+func (l *load) none() error {
+	if l.spans == 0 {
+		return errors.New("the files hold no spans")
+	}
+	want := "of k6/x/continuity"
+	if l.service != "" {
+		want = fmt.Sprintf("of service %q", l.service)
+	}
+	return fmt.Errorf("the files hold %d spans, but no HTTP client span %s: "+
+		"export the load's own spans too, or name its service with --client-service", l.spans, want)
+}
