@@ -20,7 +20,7 @@ func (e *edge) mergeCommand() *cobra.Command {
 			"The result does not depend on their order. Parts of different runs are refused.",
 		Example: "  k6 x continuity merge --output run.json runner-1.json runner-2.json",
 		Args:    atLeast(1, "one or more partial reports"),
-		RunE: func(_ *cobra.Command, args []string) error { return e.merge(args, output) },
+		RunE:    func(_ *cobra.Command, args []string) error { return e.merge(args, output) },
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "",
 		"file to write, - for standard output (required)")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"testing"
 
@@ -37,7 +38,9 @@ func scriptContinuity(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	c := console{context.Background(), ts.MkAbs("."), ts.Stdout(), ts.Stderr()}
+	c := console{
+		ctx: context.Background(), dir: ts.MkAbs("."), stdout: ts.Stdout(), stderr: ts.Stderr(),
+	}
 	if got := c.run(args[1:]...); got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
@@ -48,6 +51,7 @@ type console struct {
 	ctx            context.Context
 	dir            string
 	stdout, stderr io.Writer
+	notify         func(chan<- os.Signal, ...os.Signal) // nil: the process's own signals
 }
 
 // run does what k6 does around a subcommand: the command tree, the error on one
@@ -57,6 +61,9 @@ func (c console) run(args ...string) int {
 	gs.Getwd = func() (string, error) { return c.dir, nil }
 	gs.Stdout.Writer, gs.Stdout.IsTTY = c.stdout, false
 	gs.Stderr.Writer, gs.Stderr.IsTTY = c.stderr, false
+	if c.notify != nil {
+		gs.SignalNotify, gs.SignalStop = c.notify, func(chan<- os.Signal) {}
+	}
 
 	root := &cobra.Command{Use: "k6", SilenceUsage: true, SilenceErrors: true}
 	x := &cobra.Command{Use: "x"}
