@@ -1,0 +1,29 @@
+// Package toxics adds HTTP faults to toxiproxy. Toxiproxy draws toxicity per
+// connection and works on bytes; these work per request.
+//
+//	http_status   answers with a status: "abort" before the service sees the
+//	              request, "replace" after it answered
+//	http_latency  delays single requests or responses
+//	http_header   sets, removes or mangles header lines
+//	http_reset    ends the connection before a request, after it, or after N
+//	              bytes of the response body
+//	http_body     truncates or corrupts a response body
+//
+// All of them share one [Selector]. Every response that a toxic made or
+// changed says so: `X-Toxic: <type>; mode=…; name=…`; the mode of a request
+// whose trace context was taken or mangled starts with "context".
+//
+// A fault of a request may need both directions of its connection, which
+// toxiproxy does not link. A [Hub] does: it is installed as two toxiproxy
+// toxics, one per direction, before traffic. For every connection toxiproxy
+// calls the upstream half's NewState and then the downstream half's, from the
+// accept goroutine, so the second takes the state that the first left. The
+// hub's rules change while connections are busy, without touching toxiproxy's
+// own links: each request reads the list of rules once.
+//
+//	client ─► request half ─► service
+//	              │ exchange queue, in order of the requests
+//	client ◄─ response half ◄─ service
+//
+// What is not HTTP/1.1 passes through as it came, and is counted.
+package toxics

@@ -1,0 +1,100 @@
+package toxics
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/xk6-continuity/xk6-continuity/toxics/httpstream"
+)
+
+// headerFault is http_header: it edits header lines.
+type headerFault struct {
+	On     string            `json:"on"`     // "request" (default) or "response"
+	Remove []string          `json:"remove"` // names
+	Set    map[string]string `json:"set"`    // names and values
+	Mangle []string          `json:"mangle"` // names whose values are damaged, length kept
+}
+
+func (f *headerFault) validate() error {
+	if len(f.Remove)+len(f.Set)+len(f.Mangle) == 0 {
+		return errors.New("remove, set or mangle must name a header, got none")
+	}
+	for _, name := range slices.Concat(f.Remove, f.Mangle, slices.Collect(maps.Keys(f.Set))) {
+		if !isToken(name) {
+			return fmt.Errorf("remove, set and mangle must be header names, got %q", name)
+		}
+	}
+	for name, value := range f.Set {
+		if strings.ContainsAny(value, "\r\n") {
+			return fmt.Errorf("set.%s must not contain line breaks, got %q", name, value)
+		}
+	}
+	return oneOf("on", f.On, "request", "response")
+}
+
+func (f *headerFault) mode() string { return f.On }
+
+func (f *headerFault) request(x *exchange, r *rule) {
+	if f.On == "response" {
+		x.editResponse = append(x.editResponse, func(h *httpstream.Head) {
+			if f.edit(h) {
+				h.Add("X-Toxic", r.mark("response"))
+				r.counts.injected.Add(1)
+			}
+		})
+		return
+	}
+	before, _ := x.head.Get("traceparent")
+	if !f.edit(x.head) {
+		return
+	}
+	mode := "request"
+	switch after, still := x.head.Get("traceparent"); {
+	case before != "" && !still:
+		mode = "context-removed"
+	case before != after:
+		mode = "context-changed"
+	}
+	x.inject(r, mode)
+}
+
+// edit reports whether it changed anything.
+func (f *headerFault) edit(h *httpstream.Head) bool {
+	changed := false
+	for _, name := range f.Remove {
+		changed = h.Remove(name) || changed
+	}
+	for _, name := range f.Mangle {
+		if value, ok := h.Get(name); ok && value != "" {
+			h.Set(name, mangle(value))
+			changed = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Set)) {
+		if value, ok := h.Get(name); !ok || value != f.Set[name] {
+			h.Set(name, f.Set[name])
+			changed = true
+		}
+	}
+	return changed
+}
+
+// mangle replaces hexadecimal digits by others, so that the value keeps its
+// form and names something else.
+func mangle(value string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= '1' && r <= '8', r >= 'a' && r <= 'e':
+			return r + 1
+		case r == '9':
+			return '1'
+		case r == 'f':
+			return 'a'
+		default:
+			return r
+		}
+	}, value)
+}
