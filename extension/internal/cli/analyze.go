@@ -29,10 +29,10 @@ func (e *edge) analyzeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "analyze GLOB…",
 		Short: "Make a report of spans in files, after the fact",
-		Long: "Reads OTLP/JSON files, as the Collector's file exporter writes them, and judges\n" +
-			"every client span of the load in them. Quote the patterns to have them matched here.\n" +
-			"What only a live run knows is absent: requests that left no client span, the faults\n" +
-			"that were injected, and whether a failed request was ever sent.",
+		Long: "Reads OTLP/JSON files, as the Collector's file exporter writes them, and\n" +
+			"judges every client span of the load in them. Quote patterns to have them matched\n" +
+			"here. What only a live run knows is absent: requests that left no client span,\n" +
+			"the faults that were injected, and whether a failed request was ever sent.",
 		Example: "  k6 x continuity analyze 'spans/*.jsonl' --format json --output run.json\n" +
 			"  k6 x continuity analyze spans.jsonl --client-service my-load-generator",
 		Args: atLeast(1, "one or more files or patterns"),

@@ -37,7 +37,7 @@ func writeFixtures(dir string) error {
 	return errors.Join(errs...)
 }
 
-func newBuilder(run report.Run, partial bool) *report.Builder { //nolint:revive // partial is data
+func newBuilder(run report.Run, partial bool) *report.Builder {
 	run.Start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	return report.NewBuilder(run, report.BuilderOptions{Partial: partial})
 }

@@ -2,6 +2,8 @@ package compare
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"regexp"
@@ -158,6 +160,10 @@ func TestHTMLHasNoForeignElementAndAStrictPolicy(t *testing.T) {
 			}
 		}
 	}
+	_, style, _ := strings.Cut(b.String(), "<style>")
+	style, _, _ = strings.Cut(style, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	assert.Contains(t, policy, base64.StdEncoding.EncodeToString(sum[:]), "the hash of the style as written")
 	assert.Regexp(t, `^default-src 'none'; style-src 'sha256-[A-Za-z0-9+/]{43}='; base-uri 'none'`, policy)
 	assertPlain(t, b.String())
 }

@@ -1,0 +1,70 @@
+package compare
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
+)
+
+func BenchmarkCompare(b *testing.B) {
+	reports := []*report.Report{large(b, 1), large(b, 2)}
+	for b.Loop() {
+		c, err := Compare(reports, Options{})
+		require.NoError(b, err)
+		require.Len(b, c.Heads, 1)
+	}
+}
+
+func BenchmarkReadAndCompare(b *testing.B) {
+	var files [2][]byte
+	for i := range files {
+		files[i] = []byte(encoded(b, large(b, uint64(i+1))))
+	}
+	b.ReportMetric(float64(len(files[0])), "bytes/report")
+	for b.Loop() {
+		var reports []*report.Report
+		for _, f := range files {
+			r, err := report.ReadJSON(bytes.NewReader(f))
+			require.NoError(b, err)
+			reports = append(reports, r)
+		}
+		_, err := Compare(reports, Options{})
+		require.NoError(b, err)
+	}
+}
+
+// large is the report of 10 million attempts with full tables and an hour of
+// series. It is built of 20,000 real attempts, added to itself by merging.
+func large(tb testing.TB, seed uint64) *report.Report {
+	tb.Helper()
+	random := rand.New(rand.NewPCG(seed, 9))
+	b := report.NewBuilder(testRun("run"), report.BuilderOptions{Seed: seed})
+	for i := range 20_000 {
+		g := group{verdict: verdict.Continued, number: 1 + i%3, ms: 20 + float64(i%50)}
+		if i%1000 == 0 {
+			g.verdict = verdict.Missing
+		}
+		labels := &span.Labels{
+			Phase: []string{"baseline", "503s", "latency", "both", "recovery"}[i%5],
+			Name:  "/endpoint/" + string(rune('a'+i%26)) + string(rune('a'+i/26%8)), Method: "GET",
+		}
+		o := g.outcome(labels, random)
+		o.Results[0].Attempt.Start = start().Add(time.Duration(i%3600) * time.Second).UnixNano()
+		b.Add(o)
+	}
+	r := b.Report(start().Add(time.Hour))
+	for range 9 { // 20,000 * 2^9 = 10,240,000
+		double := *r
+		double.Run.End = double.Run.End.Add(1) // a part that was not given twice
+		r = merged(tb, r, &double)
+	}
+	require.Greater(tb, r.Totals.Attempts, uint64(10_000_000))
+	return r
+}
