@@ -57,7 +57,9 @@ func newOrphans(base, head *side) []NewBreak {
 }
 
 // newlyDisconnected lists services that were connected in the base's traces and
-// are in none of head's.
+// are in none of head's, where chance does not explain it: a service that few
+// requests reach may be reached by none. One that starts traces of its own is in
+// none of ours.
 func newlyDisconnected(base, head *side) []NewBreak {
 	now := make(map[string]share)
 	for _, s := range head.services() {
@@ -65,16 +67,17 @@ func newlyDisconnected(base, head *side) []NewBreak {
 	}
 	var list []NewBreak
 	for _, s := range base.services() {
-		h, seen := now[s.name]
-		if s.Hits == 0 || h.Hits > 0 {
+		h := now[s.name]
+		if h.Hits > 0 {
 			continue
 		}
-		b := NewBreak{Kind: breakDisconnected, Where: s.name, Count: h.Trials, Of: h.Trials}
-		if !seen {
-			// A service that starts its own traces is in none of ours.
-			b.Count, b.Of = head.operations(), head.operations()
+		h.Trials = max(h.Trials, head.operations())
+		row := rateRow(s.name, &s.Proportion, &h.Proportion, confidence, HigherIsBetter)
+		if row.Mark == MarkWorse {
+			list = append(list, NewBreak{
+				Kind: breakDisconnected, Where: s.name, Count: h.Trials, Of: h.Trials,
+			})
 		}
-		list = append(list, b)
 	}
 	return list
 }

@@ -110,6 +110,42 @@ func TestBreaksThatAToxicCausedAreNotNew(t *testing.T) {
 	assert.Equal(t, 0, c.ExitCode())
 }
 
+func TestHopsThatLoseTheirParentAreARegression(t *testing.T) {
+	t.Parallel()
+	run := func(orphans, reached, n int) *report.Report {
+		edge := func(orphans int) []verdict.Edge {
+			return []verdict.Edge{{From: "gateway", To: "pricing", Spans: 1, Orphans: orphans}}
+		}
+		g := group{phase: "a", name: "n", number: 1, verdict: verdict.Continued, ms: 1}
+		clean, orphaned, alone := g, g, g
+		clean.n, clean.edges = reached-orphans, edge(0)
+		clean.services = []verdict.Presence{{Service: "pricing", Connected: true}}
+		orphaned.n, orphaned.edges = orphans, edge(1)
+		orphaned.services = clean.services
+		alone.n = n - reached
+		return made(t, "run", 7, clean, orphaned, alone)
+	}
+	for name, c := range map[string]struct {
+		base, head *report.Report
+		want       string
+	}{
+		"the first orphan is a new kind of break": {run(0, 500, 500), run(1, 500, 500), "run: new kind of break: orphans on gateway -> pricing, 1 of 500"},
+		"more orphans than before":                {run(5, 500, 500), run(60, 500, 500), "run: spans that found their parent fell from 99.00 % to 88.00 % on gateway -> pricing"},
+		"a few more are noise":                    {run(5, 500, 500), run(9, 500, 500), ""},
+		"a service that no trace reaches":         {run(0, 500, 500), run(0, 0, 500), "run: new kind of break: disconnected on pricing, 500 of 500"},
+		"a service that few requests reach":       {run(0, 1, 500), run(0, 0, 500), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			found := ""
+			for _, f := range compared(t, Options{}, c.base, c.head).Regressions {
+				found += f.Run + ": " + f.What
+			}
+			assert.Equal(t, c.want, found)
+		})
+	}
+}
+
 func TestRowsThatAppearedAndVanishedAreNoChange(t *testing.T) {
 	t.Parallel()
 	base := made(t, "base", 6, group{phase: "old", name: "n", number: 1, verdict: verdict.Continued, n: 10, ms: 1})

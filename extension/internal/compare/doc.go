@@ -30,7 +30,8 @@
 //     an injected context break, occurs that the base never had, however rarely:
 //     a trace that breaks in a new way is a finding, not a fluctuation;
 //   - on an edge between services significantly more spans have lost their parent;
-//   - a service that was connected in traces of the base is in none of head's.
+//   - a service that was connected in traces of the base is in none of head's,
+//     and chance does not explain it.
 //
 // With gates, the gates alone decide. Latency never fails a run without a gate.
 package compare
