@@ -1,0 +1,184 @@
+package module
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
+)
+
+// shutdownTimeout bounds each of the steps after settling.
+const shutdownTimeout = 10 * time.Second
+
+// newRunID is sortable by time and unique enough for one results directory.
+func newRunID(now time.Time) string {
+	var b [3]byte
+	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
+	return now.UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(b[:])
+}
+
+// testEnd settles, writes the report and shows the summary. It runs before k6
+// calculates its thresholds for the last time.
+func (r *run) testEnd() {
+	if !r.started.Load() {
+		return
+	}
+	r.faults.stop(r.warn)
+	flushed := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+		defer cancel()
+		flushed <- r.provider.Shutdown(ctx)
+	}()
+	r.checkpoint()
+	r.settler.finish(os.Stderr)
+	if err := <-flushed; err != nil {
+		r.warn(fmt.Sprintf("exporting the last client spans: %v", err))
+	}
+	r.closeSource()
+	r.settler.count(time.Now())
+	paths, err := r.write(time.Now())
+	if err != nil {
+		r.log.WithError(err).Error("continuity: writing the report")
+	}
+	if !r.quiet {
+		r.printSummary(os.Stdout, paths)
+	}
+}
+
+func (r *run) closeSource() {
+	if r.receiver == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	if err := r.receiver.Shutdown(ctx); err != nil {
+		r.warn(fmt.Sprintf("closing the OTLP receiver: %v", err))
+	}
+}
+
+// exit takes the proxies down when the process ends.
+func (r *run) exit() { r.faults.close() }
+
+// isTerminal reports whether a file is a terminal that shows colours.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
+}
+
+// spans is the ledger of all spans, the load's and the services'.
+func (r *run) spans() report.Spans {
+	var s report.Spans
+	ledger := r.provider.Stats()
+	s.Started, s.Exported, s.Failed = ledger.Started, ledger.Exported, ledger.Failed
+	s.Dropped, s.InFlight = ledger.Dropped, ledger.InFlight
+	joined := r.store.Stats()
+	s.Received, s.Foreign, s.Redelivered = joined.Spans, joined.Foreign, joined.Redelivered
+	s.Late, s.Truncated, s.Evicted = joined.Late, joined.Truncated, joined.Evicted
+	if r.receiver != nil {
+		s.Rejected = r.receiver.Stats().Rejected
+	}
+	s.HookErrors = r.hookErrors.Load()
+	return s
+}
+
+// snapshot is the report as of now.
+func (r *run) snapshot(now time.Time) *report.Report {
+	r.builder.SetSpans(r.spans())
+	r.faults.report(r.builder)
+	return r.builder.Report(now)
+}
+
+func (r *run) path(suffix string) string {
+	return filepath.Join(r.settings.results, r.id+suffix)
+}
+
+// checkpoint saves the report so far, so that a killed run leaves what was
+// settled by then. The file goes when the report is written.
+func (r *run) checkpoint() {
+	err := writeFile(r.path(".partial.json"), func(w io.Writer) error {
+		return report.WriteJSON(w, r.snapshot(time.Now()))
+	})
+	if err != nil {
+		r.log.WithError(err).Warn("continuity: saving the report so far")
+	}
+}
+
+// write writes the report in all its forms and returns their paths.
+func (r *run) write(now time.Time) ([]string, error) {
+	final := r.snapshot(now)
+	forms := []struct {
+		suffix string
+		write  func(io.Writer) error
+	}{
+		{".json", func(w io.Writer) error { return report.WriteJSON(w, final) }},
+	}
+	if r.settings.html {
+		forms = append(forms, struct {
+			suffix string
+			write  func(io.Writer) error
+		}{".html", func(w io.Writer) error {
+			return report.WriteHTML(w, final, report.HTMLOptions{TraceURL: r.settings.traceURL})
+		}})
+	}
+	var paths []string
+	var errs []error
+	for _, form := range forms {
+		if err := writeFile(r.path(form.suffix), form.write); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		paths = append(paths, r.path(form.suffix))
+	}
+	if len(errs) == 0 {
+		_ = os.Remove(r.path(".partial.json")) // superseded; a leftover does no harm
+	}
+	return paths, errors.Join(errs...)
+}
+
+func (r *run) printSummary(w io.Writer, paths []string) {
+	var b bytes.Buffer
+	options := report.TextOptions{Color: isTerminal(os.Stdout), Paths: paths}
+	if err := report.WriteText(&b, r.snapshot(time.Now()), options); err != nil {
+		r.log.WithError(err).Error("continuity: writing the summary")
+		return
+	}
+	_, _ = w.Write(b.Bytes()) // a closed standard output is the user's choice
+}
+
+// writeFile writes atomically: a reader sees the old file or the whole new one.
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	if err := errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// writableDir makes the directory if need be and proves that it can be written.
+func writableDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("making the results directory: %w", err)
+	}
+	probe, err := os.CreateTemp(dir, ".probe-*")
+	if err != nil {
+		return fmt.Errorf("directory %q is not writable: %w", dir, err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}

@@ -1,0 +1,139 @@
+package module
+
+import (
+	"fmt"
+
+	"github.com/grafana/sobek"
+	k6http "go.k6.io/k6/v2/js/modules/k6/http"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/traced"
+)
+
+// hookState runs the hooks of one request. Hooks run on the JavaScript thread,
+// before and after every attempt; an error in one is counted and logged once,
+// and never changes the request.
+type hookState struct {
+	request, response sobek.Callable
+}
+
+func (h *hookState) configure(o clientOptions) { h.request, h.response = o.requestHook, o.responseHook }
+
+// before runs the request hook for the attempt that is about to be sent.
+func (h *hookState) before(s *send) {
+	if h.request == nil || s.op.Excluded() {
+		return
+	}
+	prepared := s.op.Prepare()
+	s.client.instance.hook("requestHook", h.request,
+		newJSSpan(prepared.TraceID().String(), prepared.SpanID().String(), preparedWriter{prepared}),
+		map[string]any{"method": s.method, "url": s.target, "attempt": s.attempts + 1})
+}
+
+// after runs the response hook for the attempt that has ended, then ends its span.
+func (h *hookState) after(s *send, resp *k6http.Response, err error) {
+	if h.response == nil || s.op.Excluded() {
+		return
+	}
+	span := s.op.LastSpan()
+	if span != nil && err == nil && resp != nil {
+		s.client.instance.hook("responseHook", h.response,
+			newJSSpan(s.op.TraceID().String(), s.op.LastSpanID().String(), spanWriter{span}), resp)
+	}
+	s.op.Release()
+}
+
+// hook calls a hook and keeps its error to itself.
+func (i *instance) hook(name string, fn sobek.Callable, args ...any) {
+	rt := i.vu.Runtime()
+	values := make([]sobek.Value, len(args))
+	for j, arg := range args {
+		values[j] = rt.ToValue(arg)
+	}
+	if _, err := fn(sobek.Undefined(), values...); err != nil {
+		i.run.hookFailed(name, err)
+	}
+}
+
+// hookFailed counts an error of a hook and tells of the first one.
+func (r *run) hookFailed(name string, err error) {
+	if r.hookErrors.Add(1) == 1 {
+		r.warn(fmt.Sprintf("%s failed: %v (further failures are only counted)", name, err))
+	}
+}
+
+// spanSink is what a script's span writes to.
+type spanSink interface {
+	set(attributes ...attribute.KeyValue)
+	event(name string, attributes ...attribute.KeyValue)
+	rename(name string)
+}
+
+type preparedWriter struct{ span *traced.PreparedSpan }
+
+func (w preparedWriter) set(a ...attribute.KeyValue)                { w.span.SetAttributes(a...) }
+func (w preparedWriter) event(name string, a ...attribute.KeyValue) { w.span.AddEvent(name, a...) }
+func (w preparedWriter) rename(name string)                         { w.span.UpdateName(name) }
+
+// spanWriter writes to an SDK span; a nil one, of a span that is not made, is fine.
+type spanWriter struct{ span trace.Span }
+
+func (w spanWriter) set(a ...attribute.KeyValue) {
+	if w.span != nil {
+		w.span.SetAttributes(a...)
+	}
+}
+
+func (w spanWriter) event(name string, a ...attribute.KeyValue) {
+	if w.span != nil {
+		w.span.AddEvent(name, trace.WithAttributes(a...))
+	}
+}
+
+func (w spanWriter) rename(name string) {
+	if w.span != nil {
+		w.span.SetName(name)
+	}
+}
+
+// jsSpan is the span that hooks and span() give to the script.
+type jsSpan struct {
+	TraceID string `js:"traceId"`
+	SpanID  string `js:"spanId"`
+	sink    spanSink
+}
+
+func newJSSpan(traceID, spanID string, sink spanSink) *jsSpan {
+	return &jsSpan{TraceID: traceID, SpanID: spanID, sink: sink}
+}
+
+// SetAttribute is span.setAttribute(key, value).
+func (s *jsSpan) SetAttribute(key string, value any) error {
+	attributes, err := readAttributes("setAttribute", map[string]any{key: value})
+	if err == nil {
+		s.sink.set(attributes...)
+	}
+	return err
+}
+
+// SetAttributes is span.setAttributes(attributes).
+func (s *jsSpan) SetAttributes(values map[string]any) error {
+	attributes, err := readAttributes("setAttributes", values)
+	if err == nil {
+		s.sink.set(attributes...)
+	}
+	return err
+}
+
+// AddEvent is span.addEvent(name, attributes?).
+func (s *jsSpan) AddEvent(name string, values map[string]any) error {
+	attributes, err := readAttributes("addEvent", values)
+	if err == nil {
+		s.sink.event(name, attributes...)
+	}
+	return err
+}
+
+// UpdateName is span.updateName(name).
+func (s *jsSpan) UpdateName(name string) { s.sink.rename(name) }

@@ -1,0 +1,139 @@
+package module
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/grafana/sobek"
+	"go.k6.io/k6/v2/js/modules"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
+)
+
+// scriptInfo identifies the script of the run.
+type scriptInfo struct{ name, hash string }
+
+// init takes what only the init context knows and subscribes to the events of
+// the run, once.
+func (r *run) init(vu modules.VU) error {
+	env := vu.InitEnv()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if env == nil || r.instruments != nil {
+		return nil
+	}
+	instruments, err := newInstruments(env.Registry)
+	if err != nil {
+		return err
+	}
+	if env.Logger != nil {
+		r.log = env.Logger
+	}
+	if env.LookupEnv != nil {
+		r.lookup = env.LookupEnv
+	}
+	r.instruments = instruments
+	r.quiet = env.RuntimeOptions.SummaryMode.String == "disabled"
+	r.script = readScript(os.Args)
+	return subscribe(vu.Events(), map[string]func(){
+		"TestEnd": r.testEnd, "Exit": r.exit,
+	})
+}
+
+// configure applies the options of configure(). Every VU runs the init code, so
+// the same options come again and again; different ones are an error.
+func (r *run) configure(rt *sobek.Runtime, value sobek.Value) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := defaultSettings()
+	if err := readSettings(rt, value, &s); err != nil {
+		return err
+	}
+	if err := s.validate(); err != nil {
+		return err
+	}
+	if r.started.Load() || r.configured {
+		return r.sameSettings(s)
+	}
+	r.settings, r.configured = s, true
+	return nil
+}
+
+func (r *run) sameSettings(s settings) error {
+	if err := s.applyEnv(r.lookup); err != nil {
+		return err
+	}
+	current := r.settings
+	if err := current.applyEnv(r.lookup); err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(current, s) {
+		return fmt.Errorf("configure() was called again with other options: call it once, " +
+			"with options that are the same in every VU")
+	}
+	return nil
+}
+
+// describe is the identity of the run for its report.
+func (r *run) describe() report.Run {
+	return report.Run{
+		ID: r.id, Start: time.Now(), Labels: r.settings.labels,
+		Script: r.script.name, ScriptHash: r.script.hash, Plan: r.faults.planName(),
+		K6Version: k6Version(), Version: moduleVersion(), Source: r.settings.source,
+	}
+}
+
+// readScript finds the script among k6's arguments and hashes it.
+func readScript(args []string) scriptInfo {
+	for _, arg := range args {
+		if !strings.HasSuffix(arg, ".js") && !strings.HasSuffix(arg, ".ts") && !strings.HasSuffix(arg, ".tar") {
+			continue
+		}
+		f, err := os.Open(arg)
+		if err != nil {
+			continue
+		}
+		defer func() { _ = f.Close() }() // only read
+		h := sha256.New()
+		if _, err := io.Copy(h, f); err != nil {
+			continue
+		}
+		return scriptInfo{name: filepath.Base(arg), hash: hex.EncodeToString(h.Sum(nil))}
+	}
+	return scriptInfo{}
+}
+
+// k6Version is the version of k6 that this binary was built with.
+func k6Version() string { return dependency("go.k6.io/k6/v2") }
+
+// moduleVersion is this extension's own version; "(devel)" when it was built
+// from a directory.
+func moduleVersion() string { return dependency("github.com/xk6-continuity/xk6-continuity") }
+
+func dependency(path string) string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if info.Main.Path == path {
+		return info.Main.Version
+	}
+	for _, dep := range info.Deps {
+		if dep.Path != path {
+			continue
+		}
+		if dep.Replace != nil {
+			return "(devel)"
+		}
+		return dep.Version
+	}
+	return "unknown"
+}

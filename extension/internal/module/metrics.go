@@ -1,0 +1,127 @@
+package module
+
+import (
+	"context"
+	"time"
+
+	"go.k6.io/k6/v2/metrics"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
+)
+
+// instruments are the metrics of the module. They carry the tags of the
+// request that they speak of, and can be used in thresholds.
+type instruments struct {
+	root *metrics.TagSet
+	// continuity is a rate: 1 for an attempt whose trace held, 0 for a broken one.
+	continuity *metrics.Metric
+	// control is a rate: 1 for an expected attempt that is broken if and only if
+	// a toxic marked it as stripped of its context, else 0.
+	control *metrics.Metric
+	// attempts counts every attempt, with its verdict as a tag.
+	attempts *metrics.Metric
+	// retries counts the attempts after the first that the retry policy sent.
+	retries *metrics.Metric
+	// received counts the spans that arrived from the services.
+	received *metrics.Metric
+	// dropped counts the client spans that could not be exported.
+	dropped *metrics.Metric
+	// settleTime is the time from a trace's last attempt to its verdict.
+	settleTime *metrics.Metric
+}
+
+func newInstruments(registry *metrics.Registry) (*instruments, error) {
+	m := &instruments{root: registry.RootTagSet()}
+	for _, def := range []struct {
+		dst       **metrics.Metric
+		name      string
+		kind      metrics.MetricType
+		valueType metrics.ValueType
+	}{
+		{&m.continuity, "trace_continuity", metrics.Rate, metrics.Default},
+		{&m.control, "trace_control", metrics.Rate, metrics.Default},
+		{&m.attempts, "trace_attempts", metrics.Counter, metrics.Default},
+		{&m.retries, "trace_retries", metrics.Counter, metrics.Default},
+		{&m.received, "trace_spans_received", metrics.Counter, metrics.Default},
+		{&m.dropped, "trace_spans_dropped", metrics.Counter, metrics.Default},
+		{&m.settleTime, "trace_settle_time", metrics.Trend, metrics.Time},
+	} {
+		metric, err := registry.NewMetric(def.name, def.kind, def.valueType)
+		if err != nil {
+			return nil, err
+		}
+		*def.dst = metric
+	}
+	return m, nil
+}
+
+// samples returns what one settled trace adds to the metrics.
+func (m *instruments) samples(outcome verdict.Outcome, now time.Time) metrics.Samples {
+	out := make(metrics.Samples, 0, 2*len(outcome.Results)+1)
+	add := func(metric *metrics.Metric, tags *metrics.TagSet, at time.Time, value float64) {
+		out = append(out, metrics.Sample{
+			TimeSeries: metrics.TimeSeries{Metric: metric, Tags: tags}, Time: at, Value: value,
+		})
+	}
+	settled := m.root
+	type send struct {
+		operation tracecontext.SpanID
+		number    uint16
+	}
+	retried := make(map[send]bool)
+	for _, result := range outcome.Results {
+		tags, ok := result.Attempt.Labels.Tags.(*metrics.TagSet)
+		if !ok {
+			tags = m.root
+		}
+		settled = tags
+		at := time.Unix(0, result.Attempt.Start)
+		add(m.attempts, tags.With("verdict", result.Verdict.String()), at, 1)
+		if result.Verdict.Held() {
+			add(m.continuity, tags, at, 1)
+		} else if result.Verdict.Broken() {
+			add(m.continuity, tags, at, 0)
+		}
+		if result.Verdict.Expected() {
+			add(m.control, tags, at, boolValue(result.Injected == result.Verdict.Broken()))
+		}
+		this := send{result.Attempt.Operation, result.Attempt.Number}
+		if this.number > 1 && !retried[this] {
+			retried[this] = true
+			add(m.retries, tags, at, 1)
+		}
+	}
+	for range outcome.ExpectedMissing {
+		add(m.continuity, settled, now, 0)
+	}
+	add(m.settleTime, settled, now, metrics.D(outcome.Trace.SettleTime))
+	return out
+}
+
+func boolValue(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// spanSamples returns the growth of the span counters since the last call.
+func (m *instruments) spanSamples(received, dropped uint64, now time.Time) metrics.Samples {
+	var out metrics.Samples
+	for metric, value := range map[*metrics.Metric]uint64{m.received: received, m.dropped: dropped} {
+		if value > 0 {
+			out = append(out, metrics.Sample{
+				TimeSeries: metrics.TimeSeries{Metric: metric, Tags: m.root}, Time: now, Value: float64(value),
+			})
+		}
+	}
+	return out
+}
+
+// push sends samples to k6 unless there is nothing or nowhere to send.
+func push(ctx context.Context, to chan<- metrics.SampleContainer, samples metrics.Samples) {
+	if to != nil && len(samples) > 0 {
+		metrics.PushIfNotDone(ctx, to, samples)
+	}
+}

@@ -1,0 +1,150 @@
+package module
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"go.k6.io/k6/v2/metrics"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/otlp"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/traced"
+)
+
+// run is what all VUs of a test share. It is configured in the init context of
+// the first VU, started once before the first iteration, and finished on k6's
+// TestEnd event. All methods are safe for concurrent use.
+type run struct {
+	labels labelCache
+	faults faultRun
+	log    logrus.FieldLogger
+	lookup func(string) (string, bool)
+	id     string
+
+	mu          sync.Mutex
+	settings    settings
+	configured  bool
+	script      scriptInfo
+	instruments *instruments
+	quiet       bool // k6's own summary is off
+	hookErrors  atomic.Uint64
+
+	startOnce sync.Once
+	startErr  error
+	started   atomic.Bool
+	provider  *traced.Provider
+	receiver  *otlp.Receiver
+	store     *join.Store
+	builder   *report.Builder
+	settler   *settler
+
+	samples atomic.Pointer[chan<- metrics.SampleContainer]
+}
+
+func newRun() *run {
+	return &run{
+		id: newRunID(time.Now()), settings: defaultSettings(),
+		log: logrus.StandardLogger(), lookup: os.LookupEnv,
+	}
+}
+
+// start brings up everything that the run needs, once, and returns the error
+// of that one time to every caller.
+func (r *run) start() (*traced.Provider, error) {
+	r.startOnce.Do(func() {
+		r.startErr = r.startAll()
+		r.started.Store(r.startErr == nil)
+	})
+	return r.provider, r.startErr
+}
+
+func (r *run) startAll() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := &r.settings
+	if err := errors.Join(s.applyEnv(r.lookup), s.validate()); err != nil {
+		return err
+	}
+	if err := writableDir(s.results); err != nil {
+		return fmt.Errorf("configure.results: %w", err)
+	}
+	r.store = join.New(join.Config{
+		Settle: s.settle, Linger: s.linger, MaxTraces: s.maxTraces,
+	})
+	provider, err := traced.NewProvider(context.Background(), traced.ProviderConfig{
+		ServiceName: "k6", ServiceVersion: k6Version(), Version: moduleVersion(),
+		Getenv: os.Getenv, Warn: r.warn,
+	})
+	if err != nil {
+		return err
+	}
+	r.provider = provider
+	r.builder = report.NewBuilder(r.describe(), report.BuilderOptions{})
+	if err := r.listen(); err != nil {
+		return err
+	}
+	r.settler = newSettler(r)
+	return nil
+}
+
+// listen opens the source of the services' spans.
+func (r *run) listen() (err error) {
+	if r.settings.source != "otlp" {
+		return r.openSource()
+	}
+	s := &r.settings
+	r.receiver, err = otlp.Listen(otlp.Config{
+		GRPC: s.listenGRPC, HTTP: s.listenHTTP, AllowRemote: s.allowRemote,
+		TLSCert: s.tlsCert, TLSKey: s.tlsKey, Token: s.token, OnWarn: r.warn,
+		Sink: func(batch []span.Record) { r.store.Spans(batch, time.Now()) },
+	})
+	return err
+}
+
+// warn tells the user and puts the warning into the report.
+func (r *run) warn(message string) {
+	r.log.WithField("source", "continuity").Warn(message)
+	if r.builder != nil {
+		r.builder.Warn(message)
+	}
+}
+
+// Open implements traced.Sink.
+func (r *run) Open(id tracecontext.TraceID) {
+	now := time.Now()
+	r.store.Open(id, now)
+	if r.settings.source == "none" {
+		r.store.MarkPartial(id, "there is no source of spans", now)
+	}
+}
+
+// Attempt implements traced.Sink.
+func (r *run) Attempt(a span.Attempt) { r.store.Attempt(a, time.Now()) }
+
+// Close implements traced.Sink.
+func (r *run) Close(id tracecontext.TraceID) { r.store.Close(id, time.Now()) }
+
+// phase names the fault phase of this moment; empty without a plan.
+func (r *run) phase() string { return r.faults.phase() }
+
+// take remembers where k6 wants its samples; any VU's state tells.
+func (r *run) take(samples chan<- metrics.SampleContainer) {
+	if r.samples.Load() == nil {
+		r.samples.CompareAndSwap(nil, &samples)
+	}
+}
+
+func (r *run) push(samples metrics.Samples) {
+	if to := r.samples.Load(); to != nil {
+		push(context.Background(), *to, samples)
+	}
+}

@@ -1,0 +1,120 @@
+package module
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
+)
+
+const (
+	settleEvery     = 100 * time.Millisecond // how often settled traces are judged
+	progressEvery   = time.Second            // how often the wait at the end shows its progress
+	checkpointEvery = 10 * time.Second       // how often the report so far is saved
+)
+
+// settler judges traces as they settle, on one goroutine, while the load runs.
+// VUs and receiver only add to the store and never wait for it.
+type settler struct {
+	run     *run
+	stop    chan struct{}
+	stopped sync.WaitGroup
+	counted struct{ received, dropped uint64 }
+}
+
+func newSettler(r *run) *settler {
+	s := &settler{run: r, stop: make(chan struct{})}
+	s.stopped.Go(s.loop)
+	return s
+}
+
+func (s *settler) loop() {
+	tick := time.NewTicker(settleEvery)
+	defer tick.Stop()
+	checkpoint := time.NewTicker(checkpointEvery)
+	defer checkpoint.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case now := <-tick.C:
+			s.judge(s.run.store.Advance(now), now)
+		case <-checkpoint.C:
+			s.run.checkpoint()
+		}
+	}
+}
+
+// judge turns settled traces into verdicts, report rows and metrics.
+func (s *settler) judge(traces []*join.Trace, now time.Time) {
+	r := s.run
+	for _, trace := range traces {
+		outcome := verdict.Judge(trace, verdict.Options{Expect: r.settings.expect})
+		r.builder.Add(outcome)
+		if r.instruments != nil {
+			r.push(r.instruments.samples(outcome, now))
+		}
+	}
+	s.count(now)
+}
+
+// count pushes the growth of the span counters.
+func (s *settler) count(now time.Time) {
+	if s.run.instruments == nil {
+		return
+	}
+	spans := s.run.spans()
+	dropped := spans.Dropped + spans.Failed
+	s.run.push(s.run.instruments.spanSamples(
+		spans.Received-s.counted.received, dropped-s.counted.dropped, now))
+	s.counted.received, s.counted.dropped = spans.Received, dropped
+}
+
+// finish waits for what is still due, with progress on w, and settles the rest
+// as undecided when the user interrupts. It returns when every trace is judged.
+func (s *settler) finish(w io.Writer) {
+	close(s.stop)
+	s.stopped.Wait()
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	s.await(ctx, w)
+	detail := "the run ended before its spans were due"
+	if ctx.Err() != nil {
+		detail = "interrupted while settling"
+		s.run.warn("settling was interrupted: what was still due is undecided")
+	}
+	now := time.Now()
+	s.judge(s.run.store.Drain(detail, now), now)
+}
+
+func (s *settler) await(ctx context.Context, w io.Writer) {
+	tick := time.NewTicker(settleEvery)
+	defer tick.Stop()
+	began := time.Now()
+	shown := began
+	for {
+		now := time.Now()
+		s.judge(s.run.store.Advance(now), now)
+		due := s.run.store.Due()
+		if due == 0 {
+			return
+		}
+		if now.Sub(shown) >= progressEvery {
+			shown = now
+			fmt.Fprintf(w, "continuity: settling, %d traces due, %s of at most %s (Ctrl+C to stop waiting)\n",
+				due, now.Sub(began).Round(time.Second), s.run.settings.settle)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

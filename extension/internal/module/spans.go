@@ -1,0 +1,167 @@
+package module
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/grafana/sobek"
+	"go.k6.io/k6/v2/js/common"
+	"go.k6.io/k6/v2/lib"
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/traced"
+)
+
+// spanStack knows the application span that is active in one VU. It follows
+// async functions across await, as sobek tells it which job is running.
+type spanStack struct {
+	active   context.Context //nolint:containedctx // the active span lives in a context by OpenTelemetry's API
+	tracking bool
+
+	iteration  context.Context //nolint:containedctx // as above, of the iteration
+	root       *traced.AppSpan
+	number     int64
+	subscribed bool
+}
+
+var _ sobek.AsyncContextTracker = &spanStack{}
+
+// Grab implements sobek.AsyncContextTracker.
+func (s *spanStack) Grab() any { return s.active }
+
+// Resumed implements sobek.AsyncContextTracker.
+func (s *spanStack) Resumed(tracked any) { s.active, _ = tracked.(context.Context) }
+
+// Exited implements sobek.AsyncContextTracker.
+func (s *spanStack) Exited() { s.active = nil }
+
+// track follows async work from now on; plain scripts do not pay for it.
+func (s *spanStack) track(rt *sobek.Runtime) {
+	if !s.tracking {
+		s.tracking = true
+		rt.SetAsyncContextTracker(s)
+	}
+}
+
+// context is the context that requests join: the active span's, else base.
+func (s *spanStack) context(base context.Context) context.Context {
+	if s.active == nil {
+		return base
+	}
+	return s.active
+}
+
+// span is span(name, attributes?, fn).
+func (i *instance) span(call sobek.FunctionCall) sobek.Value {
+	rt := i.vu.Runtime()
+	if i.vu.State() == nil {
+		common.Throw(rt, &initError{"span() must not be called in the init context;"})
+	}
+	name, attributes, fn, err := spanArguments(call)
+	if err != nil {
+		common.Throw(rt, err)
+	}
+	provider, err := i.run.start()
+	if err != nil {
+		common.Throw(rt, err)
+	}
+	i.spans.track(rt)
+	i.run.take(i.vu.State().Samples)
+	ctx, app := provider.StartSpan(i.spans.context(i.vu.Context()), name, attributes, i.run)
+	before := i.spans.active
+	i.spans.active = ctx
+	result, err := fn(sobek.Undefined(), rt.ToValue(
+		newJSSpan(app.TraceID().String(), app.SpanID().String(), spanWriter{app.Span()})))
+	i.spans.active = before
+	if err != nil {
+		app.End(err)
+		panic(err)
+	}
+	return i.endWith(result, app)
+}
+
+func spanArguments(
+	call sobek.FunctionCall,
+) (name string, attributes []attribute.KeyValue, fn sobek.Callable, err error) {
+	last := call.Argument(len(call.Arguments) - 1)
+	fn, isFunction := sobek.AssertFunction(last)
+	name, isString := call.Argument(0).Export().(string)
+	switch {
+	case !isString || name == "":
+		return "", nil, nil, errSpanName
+	case !isFunction || len(call.Arguments) < 2 || len(call.Arguments) > 3:
+		return "", nil, nil, errSpanFunction
+	case len(call.Arguments) == 3:
+		attributes, err = spanAttributes(call.Argument(1))
+	}
+	return name, attributes, fn, err
+}
+
+func spanAttributes(value sobek.Value) ([]attribute.KeyValue, error) {
+	if common.IsNullish(value) {
+		return nil, nil
+	}
+	values, ok := value.Export().(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("span attributes must be an object, got %s", describe(value.Export()))
+	}
+	return readAttributes("span attributes", values)
+}
+
+var (
+	errSpanName     = errors.New("span name must be a string that is not empty")
+	errSpanFunction = errors.New("span must be called as span(name, fn) or span(name, attributes, fn)")
+)
+
+// iteration is the context of the iteration's own span, which is started by
+// the first request that wants it and ended with the iteration.
+func (i *instance) iteration(base context.Context, state *lib.State) context.Context {
+	if i.spans.iteration != nil && i.spans.number == state.Iteration {
+		return i.spans.iteration
+	}
+	i.endIteration()
+	provider, err := i.run.start()
+	if err != nil {
+		return base
+	}
+	if !i.spans.subscribed {
+		i.spans.subscribed = true
+		onIteration(i.vu.Events(), nil, i.endIteration)
+	}
+	i.spans.number = state.Iteration
+	i.spans.iteration, i.spans.root = provider.StartSpan(base, "iteration", nil, i.run)
+	return i.spans.iteration
+}
+
+func (i *instance) endIteration() {
+	if i.spans.root != nil {
+		i.spans.root.End(nil)
+	}
+	i.spans.iteration, i.spans.root = nil, nil
+}
+
+// endWith ends the span when a promise settles, or now for any other value.
+func (i *instance) endWith(result sobek.Value, app *traced.AppSpan) sobek.Value {
+	rt := i.vu.Runtime()
+	object, isObject := result.(*sobek.Object)
+	if _, isPromise := result.Export().(*sobek.Promise); !isObject || !isPromise {
+		app.End(nil)
+		return result
+	}
+	then, _ := sobek.AssertFunction(object.Get("then"))
+	derived, err := then(object,
+		rt.ToValue(func(call sobek.FunctionCall) sobek.Value {
+			app.End(nil)
+			return call.Argument(0)
+		}),
+		rt.ToValue(func(call sobek.FunctionCall) sobek.Value {
+			app.End(rejection(call.Argument(0)))
+			panic(call.Argument(0))
+		}))
+	if err != nil {
+		app.End(err)
+		panic(err)
+	}
+	return derived
+}
