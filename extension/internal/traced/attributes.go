@@ -23,7 +23,7 @@ const otherMethod = "_OTHER"
 func (x *exchange) startSpan(ctx context.Context, resend int) context.Context {
 	op, provider := x.op, x.op.client.provider
 	attributes := make([]attribute.KeyValue, 0, 12)
-	attributes = append(attributes, provider.names.request(x.req, op.client.recordedURL(x.req.URL.String()),
+	attributes = append(attributes, provider.names.request(x.req, op.recordedURL(x.req.URL.String()),
 		provider.methods)...)
 	attributes = append(attributes, attribute.String("user_agent.synthetic.type", "test"))
 	if resend > 0 {
@@ -141,9 +141,9 @@ func (c *capture) headers(prefix string, wanted []string, from http.Header) []at
 }
 
 // recordedURL is the URL as url.full records it: filtered and redacted.
-func (c *Client) recordedURL(raw string) string {
-	if c.config.URLFilter != nil {
-		raw = c.config.URLFilter(raw)
+func (op *Operation) recordedURL(raw string) string {
+	if op.config.URLFilter != nil {
+		raw = op.config.URLFilter(raw)
 	}
 	return RedactURL(raw)
 }

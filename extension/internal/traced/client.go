@@ -43,8 +43,7 @@ type ClientConfig struct {
 	Continue     bool     // a traceparent of the script is the parent
 	Timings      bool     // record phase durations as attributes
 	Baggage      map[string]string
-	URLFilter    func(string) string // rewrites url.full
-	WantsSpans   bool                // hooks look at spans: make them even without export
+	WantsSpans   bool // hooks look at spans: make them even without export
 }
 
 // Validate reports the first option that is out of range.

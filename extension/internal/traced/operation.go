@@ -23,6 +23,9 @@ type OperationConfig struct {
 	Labels func(req *http.Request, resp *http.Response, err error) *span.Labels
 	// DefaultUserAgent is what k6 sends when the script sets no User-Agent.
 	DefaultUserAgent string
+	// URLFilter rewrites what is recorded as url.full; nil leaves it. It is called
+	// from the goroutines that send.
+	URLFilter func(string) string
 	// Hold keeps the last client span of each attempt open until Release.
 	Hold bool
 	// Traceparent and Tracestate are headers that the script set, used with Continue.
@@ -102,7 +105,7 @@ func (op *Operation) startSpan(ctx context.Context, parent tracecontext.Tracepar
 	op.ctx, op.span = op.client.provider.tracer.Start(
 		withIDs(ctx, op.traceID, op.spanID), name,
 		trace.WithSpanKind(trace.SpanKindInternal),
-		trace.WithAttributes(attribute.String("url.full", op.client.recordedURL(op.config.URL))),
+		trace.WithAttributes(attribute.String("url.full", op.recordedURL(op.config.URL))),
 	)
 }
 
