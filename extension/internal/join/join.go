@@ -15,6 +15,7 @@ type Config struct {
 	MaxTraces int           // open traces at most; default 200,000
 	MaxSpans  int           // spans kept per trace; default 1,000
 	OpenLimit time.Duration // an operation that is never closed is given up; default 15m
+	Expect    []string      // services that must appear connected; a trace waits for them
 }
 
 func (c Config) withDefaults() Config {
@@ -44,7 +45,11 @@ func (c Config) Validate() error {
 		return fmt.Errorf("settle, linger and open limit must be above 0, got %s, %s and %s",
 			c.Settle, c.Linger, c.OpenLimit)
 	case c.MaxTraces < 1 || c.MaxSpans < 1:
-		return fmt.Errorf("maxTraces and maxSpans must be 1 or more, got %d and %d", c.MaxTraces, c.MaxSpans)
+		return fmt.Errorf(
+			"maxTraces and maxSpans must be 1 or more, got %d and %d",
+			c.MaxTraces,
+			c.MaxSpans,
+		)
 	}
 	return nil
 }

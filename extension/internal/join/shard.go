@@ -37,6 +37,11 @@ type entry struct {
 	settled     bool
 }
 
+// ownSpans and claims are the lists that a span can be added to.
+func (e *entry) ownSpans() *[]span.Record { return &e.spans }
+
+func (e *entry) claims() *[]span.Record { return &e.claimed }
+
 func (e *entry) touch(now time.Time) {
 	e.event = now.UnixNano()
 	e.changed = true
@@ -57,7 +62,10 @@ func (e *entry) isComplete(hops interface{ Load(any) (any, bool) }) bool {
 				return false
 			}
 		case span.KindClient:
-			if _, leads := hops.Load(r.Descriptor); leads && !e.isAttempt(r.SpanID) && !e.hasChild(r.SpanID) {
+			if _, leads := hops.Load(
+				r.Descriptor,
+			); leads && !e.isAttempt(r.SpanID) &&
+				!e.hasChild(r.SpanID) {
 				return false
 			}
 		default:
@@ -74,7 +82,8 @@ func IsDue(a *span.Attempt) bool {
 
 // Aborted reports whether a toxic says that the service never saw the attempt.
 func Aborted(a *span.Attempt) bool {
-	return a.Marks != nil && slices.ContainsFunc(a.Marks.List, func(m span.Mark) bool { return m.Mode == "abort" })
+	return a.Marks != nil &&
+		slices.ContainsFunc(a.Marks.List, func(m span.Mark) bool { return m.Mode == "abort" })
 }
 
 func (e *entry) served(a *span.Attempt) bool {
@@ -91,7 +100,10 @@ func (e *entry) isAttempt(id tracecontext.SpanID) bool {
 }
 
 func (e *entry) has(id tracecontext.SpanID) bool {
-	return slices.ContainsFunc(e.attempts, func(a span.Attempt) bool { return a.SpanID == id || a.Operation == id }) ||
+	return slices.ContainsFunc(
+		e.attempts,
+		func(a span.Attempt) bool { return a.SpanID == id || a.Operation == id },
+	) ||
 		slices.ContainsFunc(e.spans, func(r span.Record) bool { return r.SpanID == id })
 }
 

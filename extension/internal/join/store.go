@@ -91,17 +91,19 @@ func (s *Store) Spans(batch []span.Record, now time.Time) {
 }
 
 func (s *Store) span(r *span.Record, now time.Time) {
-	if known := s.add(r.TraceID, r, false, now); known {
+	if known := s.add(r.TraceID, r, (*entry).ownSpans, now); known {
 		return
 	}
-	if !r.Claim.IsZero() && r.Claim.TraceID != r.TraceID && s.add(r.Claim.TraceID, r, true, now) {
+	if !r.Claim.IsZero() && r.Claim.TraceID != r.TraceID && s.add(r.Claim.TraceID, r, (*entry).claims, now) {
 		return
 	}
 	s.foreign.Add(1)
 }
 
 // add gives the span to a trace of ours; it returns false if there is none.
-func (s *Store) add(id tracecontext.TraceID, r *span.Record, claimed bool, now time.Time) bool {
+func (s *Store) add(
+	id tracecontext.TraceID, r *span.Record, in func(*entry) *[]span.Record, now time.Time,
+) bool {
 	sh := s.shard(id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -113,10 +115,7 @@ func (s *Store) add(id tracecontext.TraceID, r *span.Record, claimed bool, now t
 		}
 		return false
 	}
-	list := &e.spans
-	if claimed {
-		list = &e.claimed
-	}
+	list := in(e)
 	same := func(other span.Record) bool {
 		return other.SpanID == r.SpanID && other.Kind == r.Kind && other.TraceID == r.TraceID
 	}
@@ -145,7 +144,13 @@ func (s *Store) entry(sh *shard, id tracecontext.TraceID, now time.Time) *entry 
 			s.evicted.Add(1)
 		}
 	}
-	e := &entry{id: id, opened: now.UnixNano(), event: now.UnixNano(), lastAttempt: now.UnixNano(), changed: true}
+	e := &entry{
+		id:          id,
+		opened:      now.UnixNano(),
+		event:       now.UnixNano(),
+		lastAttempt: now.UnixNano(),
+		changed:     true,
+	}
 	sh.traces[id] = e
 	sh.push(e, now.Add(s.config.Linger).UnixNano())
 	return e
@@ -229,7 +234,8 @@ func (s *Store) learn(e *entry) {
 			continue
 		}
 		for j := range e.spans {
-			if parent := &e.spans[j]; parent.Kind == span.KindClient && parent.SpanID == child.ParentID {
+			if parent := &e.spans[j]; parent.Kind == span.KindClient &&
+				parent.SpanID == child.ParentID {
 				if _, known := s.hops.Load(parent.Descriptor); !known {
 					s.hops.Store(parent.Descriptor, true)
 				}
@@ -279,7 +285,7 @@ func (s *Store) Drain(detail string, now time.Time) []*Trace {
 // Stats returns the counters as of now.
 func (s *Store) Stats() Stats {
 	return Stats{
-		Open: int(s.open.Load()),
+		Open:     int(s.open.Load()),
 		Attempts: s.attempts.Load(), Spans: s.spans.Load(), Foreign: s.foreign.Load(),
 		Redelivered: s.redelivered.Load(), Late: s.late.Load(), Truncated: s.truncated.Load(),
 		Settled: s.settled.Load(), Evicted: s.evicted.Load(),
