@@ -84,7 +84,11 @@ func newFault(kind string) (fault, error) {
 	case "http_body":
 		return &bodyFault{Mode: "truncate"}, nil
 	default:
-		return nil, fmt.Errorf("toxic type must be one of %s, got %q", strings.Join(Types(), ", "), kind)
+		return nil, fmt.Errorf(
+			"toxic type must be one of %s, got %q",
+			strings.Join(Types(), ", "),
+			kind,
+		)
 	}
 }
 
@@ -147,7 +151,10 @@ func typeName(t reflect.Type) string {
 	case reflect.Map:
 		return "an object of strings"
 	default:
-		return "an object with fields " + strings.Join(slices.Sorted(maps.Keys(jsonFields(reflect.New(t).Interface()))), ", ")
+		return "an object with fields " + strings.Join(
+			slices.Sorted(maps.Keys(jsonFields(reflect.New(t).Interface()))),
+			", ",
+		)
 	}
 }
 
@@ -163,5 +170,10 @@ func oneOf(attribute, value string, accepted ...string) error {
 	if slices.Contains(accepted, value) {
 		return nil
 	}
-	return fmt.Errorf("%s must be one of %s, got %q", attribute, strings.Join(accepted, ", "), value)
+	return fmt.Errorf(
+		"%s must be one of %s, got %q",
+		attribute,
+		strings.Join(accepted, ", "),
+		value,
+	)
 }

@@ -135,6 +135,9 @@ func passThrough(stub *toxics.ToxicStub) {
 // flushPending passes on an incomplete head when the half is taken out.
 func flushPending(stub *toxics.ToxicStub, pending []byte) {
 	if len(pending) > 0 {
-		_ = stub.WriteOutput(&stream.StreamChunk{Data: pending, Timestamp: time.Now()}, 5*time.Second)
+		_ = stub.WriteOutput(
+			&stream.StreamChunk{Data: pending, Timestamp: time.Now()},
+			5*time.Second,
+		)
 	}
 }

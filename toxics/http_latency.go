@@ -28,9 +28,17 @@ func (f *latencyFault) validate() error {
 	}
 	switch {
 	case f.Latency < 0 || f.Latency > maxLatency:
-		return fmt.Errorf("latency must be between 0 and %d milliseconds, got %d", maxLatency, f.Latency)
+		return fmt.Errorf(
+			"latency must be between 0 and %d milliseconds, got %d",
+			maxLatency,
+			f.Latency,
+		)
 	case f.Jitter < 0 || f.Jitter > maxLatency:
-		return fmt.Errorf("jitter must be between 0 and %d milliseconds, got %d", maxLatency, f.Jitter)
+		return fmt.Errorf(
+			"jitter must be between 0 and %d milliseconds, got %d",
+			maxLatency,
+			f.Jitter,
+		)
 	case f.Shape <= 1 || math.IsNaN(f.Shape):
 		return fmt.Errorf("shape must be above 1, got %v", f.Shape)
 	}

@@ -24,7 +24,11 @@ func (f *statusFault) validate() error {
 	}
 	for name, value := range f.Headers {
 		if !isToken(name) || strings.ContainsAny(value, "\r\n") {
-			return fmt.Errorf("headers must be header names and values without line breaks, got %q: %q", name, value)
+			return fmt.Errorf(
+				"headers must be header names and values without line breaks, got %q: %q",
+				name,
+				value,
+			)
 		}
 	}
 	if strings.ContainsAny(f.RetryAfter, "\r\n") {

@@ -68,18 +68,22 @@ func (h *Hub) Close() { hubs.Delete(h.id) }
 func (h *Hub) Halves() []json.RawMessage {
 	out := make([]json.RawMessage, 0, 2)
 	for _, half := range [][2]string{{requestType, "upstream"}, {responseType, "downstream"}} {
-		text, _ := json.Marshal(map[string]any{ // strings only: cannot fail
-			"name": half[0], "type": half[0], "stream": half[1],
-			"attributes": map[string]string{"hub": h.id},
-		})
-		out = append(out, text)
+		out = append(out, fmt.Appendf(nil,
+			`{"name":%q,"type":%q,"stream":%q,"attributes":{"hub":%q}}`, half[0], half[0], half[1], h.id))
 	}
 	return out
 }
 
 // Types lists the HTTP toxics.
 func Types() []string {
-	return []string{"http_status", "http_latency", "http_header", "http_reset", "http_body", "http_script"}
+	return []string{
+		"http_status",
+		"http_latency",
+		"http_header",
+		"http_reset",
+		"http_body",
+		"http_script",
+	}
 }
 
 // IsHTTP reports whether a toxic type is one of ours.
@@ -111,7 +115,12 @@ func newRule(name, kind string, attributes json.RawMessage) (*rule, error) {
 		return nil, fmt.Errorf("%s: %w", kind, err)
 	}
 	return &rule{
-		name: name, kind: kind, mode: f.mode(), picker: newPicker(selector, name), fault: f, counts: &counts{},
+		name:   name,
+		kind:   kind,
+		mode:   f.mode(),
+		picker: newPicker(selector, name),
+		fault:  f,
+		counts: &counts{},
 	}, nil
 }
 

@@ -12,7 +12,6 @@ type requests struct {
 	*link
 	parser   *httpstream.Parser
 	dropping bool // the rest of an aborted request's body
-	afterEnd bool // end the connection behind this request
 	current  *exchange
 }
 

@@ -60,7 +60,11 @@ func NewRequestParser() *Parser { return &Parser{} }
 // NewResponseParser returns a parser of responses. Method is asked, at each
 // final response head, for the method of the request that it answers; an empty
 // method stands for one that is not known.
-func NewResponseParser(method func() string) *Parser { return &Parser{response: true, method: method} }
+func NewResponseParser(
+	method func() string,
+) *Parser {
+	return &Parser{response: true, method: method}
+}
 
 // Opaque reports whether the stream is not, or no longer, HTTP/1.1.
 func (p *Parser) Opaque() bool { return p.state == opaque }
@@ -231,7 +235,8 @@ func (p *Parser) bodyless(h *Head) (none, final bool) {
 		p.state = opaque
 		return true, true
 	}
-	return method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified, true
+	return method == http.MethodHead || status == http.StatusNoContent ||
+		status == http.StatusNotModified, true
 }
 
 // length passes on a body of known length.

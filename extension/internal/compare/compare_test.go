@@ -112,8 +112,8 @@ func TestBreaksThatAToxicCausedAreNotNew(t *testing.T) {
 
 func TestHopsThatLoseTheirParentAreARegression(t *testing.T) {
 	t.Parallel()
-	run := func(orphans, reached, n int) *report.Report {
-		edge := func(orphans int) []verdict.Edge {
+	run := func(orphans, reached, n uint64) *report.Report {
+		edge := func(orphans uint64) []verdict.Edge {
 			return []verdict.Edge{{From: "gateway", To: "pricing", Spans: 1, Orphans: orphans}}
 		}
 		g := group{phase: "a", name: "n", number: 1, verdict: verdict.Continued, ms: 1}

@@ -47,11 +47,11 @@ func freePort(t *testing.T) string {
 
 // env is one test's own set of ports and directories.
 type env struct {
-	t                         *testing.T
-	k6                        string
-	grpc, http, gateway       string
-	inventory, pricing        string
-	results                   string
+	t                   *testing.T
+	k6                  string
+	grpc, http, gateway string
+	inventory, pricing  string
+	results             string
 }
 
 func newEnv(t *testing.T) *env {

@@ -13,7 +13,7 @@ type ProxyConfig struct {
 	Listen     string // host:port; default a free port on loopback
 	CAFile     string // PEM certificate authorities of an https upstream
 	ClientCert string // PEM client certificate for an https upstream
-	ClientKey  string // and its key
+	ClientKey  string //nolint:gosec // the path of its key, not the key
 }
 
 // Proxy is a proxy that listens.

@@ -63,7 +63,7 @@ func (w *warnWriter) Write(line []byte) (int, error) {
 }
 
 // AddProxy implements Controller.
-func (e *embedded) AddProxy(ctx context.Context, config ProxyConfig) (Proxy, error) {
+func (e *embedded) AddProxy(_ context.Context, config ProxyConfig) (Proxy, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if config.Name == "" {
@@ -80,7 +80,11 @@ func (e *embedded) AddProxy(ctx context.Context, config ProxyConfig) (Proxy, err
 		return Proxy{}, fmt.Errorf("proxy %q: %w", config.Name, err)
 	}
 	if _, _, err := net.SplitHostPort(config.Listen); err != nil {
-		return Proxy{}, fmt.Errorf("proxy %q: listen must be host:port, got %q", config.Name, config.Listen)
+		return Proxy{}, fmt.Errorf(
+			"proxy %q: listen must be host:port, got %q",
+			config.Name,
+			config.Listen,
+		)
 	}
 	hub := toxics.NewHub(config.Name + "-" + strconv.FormatUint(hubIDs.Add(1), 10))
 	proxy := toxiproxy.NewProxy(e.server, config.Name, config.Listen, upstream)
@@ -92,8 +96,11 @@ func (e *embedded) AddProxy(ctx context.Context, config ProxyConfig) (Proxy, err
 	if err := e.server.Collection.Add(proxy, true); err != nil {
 		hub.Close()
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return Proxy{}, fmt.Errorf("proxy %q: listen address %s is in use: choose another with the option listen",
-				config.Name, config.Listen)
+			return Proxy{}, fmt.Errorf(
+				"proxy %q: listen address %s is in use: choose another with the option listen",
+				config.Name,
+				config.Listen,
+			)
 		}
 		return Proxy{}, fmt.Errorf("proxy %q: listening on %s: %w", config.Name, config.Listen, err)
 	}
@@ -152,7 +159,7 @@ func (e *embedded) AddToxic(_ context.Context, t Toxic) error {
 }
 
 // UpdateToxic implements Controller.
-func (e *embedded) UpdateToxic(_ context.Context, t Toxic) error {
+func (e *embedded) UpdateToxic(ctx context.Context, t Toxic) error {
 	if err := t.check(); err != nil {
 		return fmt.Errorf("toxic %q: %w", t.Name, err)
 	}
@@ -171,7 +178,7 @@ func (e *embedded) UpdateToxic(_ context.Context, t Toxic) error {
 	}
 	// Toxiproxy decodes into the live toxic while its pipes read it, which is a
 	// data race: take the toxic out and put it in again instead.
-	if err := p.proxy.Toxics.RemoveToxic(context.Background(), t.Name); err != nil {
+	if err := p.proxy.Toxics.RemoveToxic(ctx, t.Name); err != nil {
 		return fmt.Errorf("toxic %q on proxy %q: %w", t.Name, t.Proxy, err)
 	}
 	text, err := json.Marshal(t)
@@ -185,7 +192,7 @@ func (e *embedded) UpdateToxic(_ context.Context, t Toxic) error {
 }
 
 // RemoveToxic implements Controller.
-func (e *embedded) RemoveToxic(_ context.Context, proxy, name string) error {
+func (e *embedded) RemoveToxic(ctx context.Context, proxy, name string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p, err := e.get(proxy)
@@ -200,13 +207,15 @@ func (e *embedded) RemoveToxic(_ context.Context, proxy, name string) error {
 		p.removed[name] = last
 		return nil
 	}
-	if err := p.proxy.Toxics.RemoveToxic(context.Background(), name); err != nil {
+	if err := p.proxy.Toxics.RemoveToxic(ctx, name); err != nil {
 		return fmt.Errorf("toxic %q on proxy %q: %w", name, proxy, err)
 	}
 	return nil
 }
 
 // SetEnabled implements Controller.
+//
+//nolint:revive // on is the state that is wanted, as in toxiproxy's own API
 func (e *embedded) SetEnabled(_ context.Context, name string, on bool) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -18,8 +18,8 @@ type Toxic struct {
 	Proxy      string         `json:"proxy"`
 	Name       string         `json:"name,omitempty"` // default: the type
 	Type       string         `json:"type"`
-	Stream     string         `json:"stream,omitempty"`   // toxiproxy's own only; default downstream
-	Toxicity   *float32       `json:"toxicity,omitempty"` // toxiproxy's own only; share of connections
+	Stream     string         `json:"stream,omitempty"` // toxiproxy's own only
+	Toxicity   *float32       `json:"toxicity,omitempty"` // share of connections, ditto
 	Attributes map[string]any `json:"attributes,omitempty"`
 }
 
@@ -56,8 +56,7 @@ func ParsePlan(text []byte) (*Plan, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&file); err != nil {
-		var typeError *json.UnmarshalTypeError
-		if errors.As(err, &typeError) {
+		if typeError, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			return nil, fmt.Errorf("parsing plan: %s must be a %s, got a %s",
 				typeError.Field, typeError.Type, typeError.Value)
 		}
@@ -71,10 +70,16 @@ func ParsePlan(text []byte) (*Plan, error) {
 		path := fmt.Sprintf("phases[%d]", i)
 		duration, err := time.ParseDuration(phase.Duration)
 		if err != nil || duration <= 0 {
-			return nil, fmt.Errorf(`parsing plan: %s.duration must be a duration above 0 such as "10s", got %q`,
-				path, phase.Duration)
+			return nil, fmt.Errorf(
+				`parsing plan: %s.duration must be a duration above 0 such as "10s", got %q`,
+				path,
+				phase.Duration,
+			)
 		}
-		plan.Phases = append(plan.Phases, PlanPhase{Name: phase.Name, Duration: duration, Toxics: phase.Toxics})
+		plan.Phases = append(
+			plan.Phases,
+			PlanPhase{Name: phase.Name, Duration: duration, Toxics: phase.Toxics},
+		)
 	}
 	return plan, plan.check()
 }
@@ -91,7 +96,11 @@ func (p *Plan) check() error {
 	for i := range p.Phases {
 		phase := &p.Phases[i]
 		if phase.Name == "" || seen[phase.Name] {
-			return fmt.Errorf("parsing plan: phases[%d].name must be new and not empty, got %q", i, phase.Name)
+			return fmt.Errorf(
+				"parsing plan: phases[%d].name must be new and not empty, got %q",
+				i,
+				phase.Name,
+			)
 		}
 		seen[phase.Name] = true
 		names := make(map[string]bool)
@@ -102,7 +111,11 @@ func (p *Plan) check() error {
 				return fmt.Errorf("parsing plan: %s: %w", path, err)
 			}
 			if key := t.Proxy + "/" + t.Name; names[key] {
-				return fmt.Errorf("parsing plan: %s.name must be unique for its proxy and phase, got %q", path, t.Name)
+				return fmt.Errorf(
+					"parsing plan: %s.name must be unique for its proxy and phase, got %q",
+					path,
+					t.Name,
+				)
 			}
 			names[t.Proxy+"/"+t.Name] = true
 		}
@@ -115,8 +128,13 @@ func (p *Plan) Validate(proxies []string) error {
 	for i, phase := range p.Phases {
 		for j, t := range phase.Toxics {
 			if !slices.Contains(proxies, t.Proxy) {
-				return fmt.Errorf("phases[%d].toxics[%d].proxy must be one of the proxies %q, got %q",
-					i, j, proxies, t.Proxy)
+				return fmt.Errorf(
+					"phases[%d].toxics[%d].proxy must be one of the proxies %q, got %q",
+					i,
+					j,
+					proxies,
+					t.Proxy,
+				)
 			}
 		}
 	}
@@ -137,7 +155,10 @@ func (t *Toxic) check() error {
 	}
 	if toxics.IsHTTP(t.Type) {
 		if t.Stream != "" || t.Toxicity != nil {
-			return fmt.Errorf("stream and toxicity are for toxiproxy's own toxics; %s has selectors", t.Type)
+			return fmt.Errorf(
+				"stream and toxicity are for toxiproxy's own toxics; %s has selectors",
+				t.Type,
+			)
 		}
 		return toxics.Validate(t.Type, attributes)
 	}
@@ -194,7 +215,11 @@ func (t *Toxic) checkOwn() error {
 				name, t.Type, strings.Join(accepted, ", "))
 		}
 		if !wholeNumber(value) {
-			return fmt.Errorf("attributes.%s must be a whole number, 0 or more, got %v", name, value)
+			return fmt.Errorf(
+				"attributes.%s must be a whole number, 0 or more, got %v",
+				name,
+				value,
+			)
 		}
 	}
 	return nil

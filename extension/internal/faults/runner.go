@@ -171,9 +171,16 @@ func difference(name string, phase *PlanPhase, before, after map[[2]string]Count
 		}
 		was := before[key]
 		out = append(out, Row{
-			Phase: name, Proxy: t.Proxy, Toxic: t.Name, Type: now.Type, Mode: now.Mode,
-			Seen: now.Seen - was.Seen, Selected: now.Selected - was.Selected,
-			Injected: now.Injected - was.Injected, PassedThrough: now.PassedThrough, Unpaired: now.Unpaired,
+			Phase:         name,
+			Proxy:         t.Proxy,
+			Toxic:         t.Name,
+			Type:          now.Type,
+			Mode:          now.Mode,
+			Seen:          now.Seen - was.Seen,
+			Selected:      now.Selected - was.Selected,
+			Injected:      now.Injected - was.Injected,
+			PassedThrough: now.PassedThrough,
+			Unpaired:      now.Unpaired,
 		})
 	}
 	slices.SortFunc(out, func(a, b Row) int {

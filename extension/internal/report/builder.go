@@ -3,7 +3,6 @@ package report
 import (
 	"maps"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,7 +61,7 @@ func NewBuilder(run Run, o BuilderOptions) *Builder {
 		o.Examples = 8
 	}
 	b := &Builder{
-		options: o, run: run, random: rand.New(rand.NewPCG(o.Seed, 0x5eed)),
+		options: o, run: run, random: newRandom(o.Seed),
 		totals: newCounts(), by: make(map[string]*table), edges: make(map[[2]string]*Edge),
 		services: make(map[string]*Service), series: newSeries(run.Start),
 		hist: make(map[string]*Histogram), seen: make(map[Seen]uint64),
@@ -78,6 +77,11 @@ func NewBuilder(run Run, o BuilderOptions) *Builder {
 		b.partial = &Partial{}
 	}
 	return b
+}
+
+// newRandom draws the examples.
+func newRandom(seed uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a sample needs no secrecy
 }
 
 func newCounts() Counts { return Counts{Verdicts: make(map[string]uint64)} }
@@ -119,25 +123,24 @@ func (b *Builder) Add(o verdict.Outcome) {
 	var sent map[sendKey]bool
 	for i := range o.Results {
 		r := &o.Results[i]
-		retry := false
-		if r.Attempt.Number > 1 {
-			key := sendKey{r.Attempt.Operation, r.Attempt.Number}
-			if retry = !sent[key]; retry {
-				if sent == nil {
-					sent = make(map[sendKey]bool)
-				}
-				sent[key] = true
+		var retries uint64
+		key := sendKey{r.Attempt.Operation, r.Attempt.Number}
+		if key.number > 1 && !sent[key] {
+			if sent == nil {
+				sent = make(map[sendKey]bool)
 			}
+			sent[key] = true
+			retries = 1
 		}
-		b.addResult(r, retry)
+		b.addResult(r, retries)
 		if b.wants(r.Verdict) {
 			b.keep(r.Verdict, o, i)
 		}
 	}
 	b.totals.HopBreaks += uint64(len(o.ExpectedMissing))
 	b.hist["settle_ms"].Record(o.Trace.SettleTime)
-	b.extra.FlagBreaks += uint64(o.FlagBreaks)
-	b.extra.StateBreaks += uint64(o.StateBreaks)
+	b.extra.FlagBreaks += o.FlagBreaks
+	b.extra.StateBreaks += o.StateBreaks
 	b.addHops(o)
 	b.addEvidence(o)
 }
@@ -150,8 +153,11 @@ type sendKey struct {
 // keys are the rows that an attempt counts in, by dimension.
 func keys(a *span.Attempt) map[string]string {
 	return map[string]string{
-		"phase": a.Labels.Phase, "name": requestName(a.Labels), "attempt": strconv.Itoa(int(a.Number)),
-		"scenario": a.Labels.Scenario, "service": a.Labels.Service,
+		"phase":    a.Labels.Phase,
+		"name":     requestName(a.Labels),
+		"attempt":  strconv.Itoa(int(a.Number)),
+		"scenario": a.Labels.Scenario,
+		"service":  a.Labels.Service,
 	}
 }
 
@@ -174,13 +180,13 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s[:maxText], "") + "…"
 }
 
-func (b *Builder) addResult(r *verdict.Result, retry bool) {
+func (b *Builder) addResult(r *verdict.Result, retries uint64) {
 	a := r.Attempt
 	duration := time.Duration(a.Duration)
-	b.totals.add(r.Verdict, retry)
+	b.totals.add(r.Verdict, retries)
 	for dimension, key := range keys(a) {
 		row := b.by[dimension].row(key)
-		row.add(r.Verdict, retry)
+		row.add(r.Verdict, retries)
 		row.Duration.Record(duration)
 	}
 	b.series.add(r, duration)
@@ -191,7 +197,10 @@ func (b *Builder) addResult(r *verdict.Result, retry bool) {
 	}
 	if a.Marks != nil {
 		for _, m := range a.Marks.List {
-			b.seen[Seen{Phase: a.Labels.Phase, Toxic: clip(m.Name), Type: clip(m.Type), Mode: clip(m.Mode)}]++
+			seen := Seen{
+				Phase: a.Labels.Phase, Toxic: clip(m.Name), Type: clip(m.Type), Mode: clip(m.Mode),
+			}
+			b.seen[seen]++
 		}
 	}
 	if !r.Verdict.Expected() {
@@ -208,7 +217,7 @@ func (b *Builder) addResult(r *verdict.Result, retry bool) {
 	}
 }
 
-func (c *Counts) add(v verdict.Verdict, retry bool) {
+func (c *Counts) add(v verdict.Verdict, retries uint64) {
 	c.Attempts++
 	c.Verdicts[v.String()]++
 	switch {
@@ -217,12 +226,13 @@ func (c *Counts) add(v verdict.Verdict, retry bool) {
 	case v.Broken():
 		c.Broken++
 	}
-	if retry {
-		c.Retries++
-	}
+	c.Retries += retries
 }
 
-func failed(a *span.Attempt) bool { return a.Status == 0 || a.Status >= http.StatusBadRequest }
+// statusBad is the first status of an error.
+const statusBad = 400
+
+func failed(a *span.Attempt) bool { return a.Status == 0 || a.Status >= statusBad }
 
 func (b *Builder) addHops(o verdict.Outcome) {
 	for _, e := range o.Edges {
@@ -237,8 +247,8 @@ func (b *Builder) addHops(o verdict.Outcome) {
 				b.edges[key] = edge
 			}
 		}
-		edge.Spans += uint64(e.Spans)
-		edge.Orphans += uint64(e.Orphans)
+		edge.Spans += e.Spans
+		edge.Orphans += e.Orphans
 	}
 	for _, p := range o.Services {
 		name := clip(p.Service)
@@ -298,10 +308,20 @@ func (b *Builder) Report(end time.Time) *Report {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := &Report{
-		SchemaVersion: SchemaVersion, Run: b.run, Phases: slices.Clone(b.phases), Totals: b.totals.clone(),
-		By: make(map[string][]Row), Series: b.series.report(), Histograms: make(map[string]*Histogram),
-		Faults: slices.Clone(b.faults), Control: b.control, Spans: b.spans,
-		Warnings: slices.Clone(b.warnings), Examples: b.reportExamples(),
+		SchemaVersion: SchemaVersion,
+		Run:           b.run,
+		Phases:        slices.Clone(b.phases),
+		Totals:        b.totals.clone(),
+		By: make(
+			map[string][]Row,
+		),
+		Series:     b.series.report(),
+		Histograms: make(map[string]*Histogram),
+		Faults:     slices.Clone(b.faults),
+		Control:    b.control,
+		Spans:      b.spans,
+		Warnings:   slices.Clone(b.warnings),
+		Examples:   b.reportExamples(),
 	}
 	r.Run.End = end
 	r.Run.Labels, r.Run.Options = maps.Clone(b.run.Labels), maps.Clone(b.run.Options)
@@ -325,7 +345,11 @@ func (b *Builder) Report(end time.Time) *Report {
 	r.sort()
 	if b.partial != nil {
 		partial := *b.partial
-		partial.Missing, partial.Claims = slices.Clone(partial.Missing), slices.Clone(partial.Claims)
+		partial.Missing, partial.Claims = slices.Clone(
+			partial.Missing,
+		), slices.Clone(
+			partial.Claims,
+		)
 		r.Partial = &partial
 	}
 	return r

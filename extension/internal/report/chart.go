@@ -58,13 +58,21 @@ func newTimeline(r *Report) timeline {
 			end = r.Run.End
 		}
 		t.Bands = append(t.Bands, band{
-			Name: Printable(p.Name), X: x(p.Start), Width: max(0, x(end)-x(p.Start)), Faulty: len(p.Toxics) > 0,
+			Name: Printable(
+				p.Name,
+			),
+			X:      x(p.Start),
+			Width:  max(0, x(end)-x(p.Start)),
+			Faulty: len(p.Toxics) > 0,
 		})
 	}
 	const ticks = 5
 	for i := range ticks + 1 {
 		at := width * time.Duration(i) / ticks
-		t.Axis = append(t.Axis, tick{X: float64(i) / ticks * chartWidth, Text: at.Round(time.Second).String()})
+		t.Axis = append(
+			t.Axis,
+			tick{X: float64(i) / ticks * chartWidth, Text: at.Round(time.Second).String()},
+		)
 	}
 	t.Charts = charts(r.Series)
 	return t
@@ -160,7 +168,11 @@ func newWaterfall(e Example) waterfall {
 		if a.BackoffMS > 0 {
 			left, width := place(a.StartMS-a.BackoffMS, a.BackoffMS)
 			w.Bars = append(w.Bars, waterfallBar{
-				Label: "backoff", Note: formatMS(a.BackoffMS), Class: "backoff", Left: left, Width: width,
+				Label: "backoff",
+				Note:  formatMS(a.BackoffMS),
+				Class: "backoff",
+				Left:  left,
+				Width: width,
 			})
 		}
 		left, width := place(a.StartMS, a.DurationMS)
@@ -170,29 +182,32 @@ func newWaterfall(e Example) waterfall {
 		})
 		for _, s := range e.Spans {
 			if s.ParentID == a.SpanID {
-				w.Bars = w.appendSpan(e, s, place, 0)
+				w.appendSpan(e, s, place, 0)
 			}
 		}
 		if !hasServer(e, a) {
 			w.Bars = append(w.Bars, waterfallBar{
-				Label: "no SERVER span below this attempt", Note: Printable(a.Reason), Class: "missing", Missing: true,
+				Label:   "no SERVER span below this attempt",
+				Note:    Printable(a.Reason),
+				Class:   "missing",
+				Missing: true,
 			})
 		}
 	}
 	for _, s := range e.Spans {
 		if !e.knows(s) {
-			w.Bars = w.appendSpan(e, s, place, 0)
+			w.appendSpan(e, s, place, 0)
 		}
 	}
 	return w
 }
 
 func attemptNote(a ExampleAttempt) string {
-	note := fmt.Sprintf("%s, status %d, %s", a.Verdict, a.Status, formatMS(a.DurationMS))
+	note := []string{a.Verdict, fmt.Sprintf("status %d", a.Status), formatMS(a.DurationMS)}
 	for _, m := range a.Toxics {
-		note += ", toxic " + Printable(m.Name) + " (" + Printable(m.Mode) + ")"
+		note = append(note, "toxic "+Printable(m.Name)+" ("+Printable(m.Mode)+")")
 	}
-	return note
+	return strings.Join(note, ", ")
 }
 
 func hasServer(e Example, a ExampleAttempt) bool {
@@ -224,7 +239,7 @@ const maxIndent = 12
 
 func (w *waterfall) appendSpan(
 	e Example, s ExampleSpan, place func(start, length float64) (left, width float64), depth int,
-) []waterfallBar {
+) {
 	left, width := place(s.StartMS, s.DurationMS)
 	class := "span"
 	note := fmt.Sprintf("%s, %s", s.Kind, formatMS(s.DurationMS))
@@ -232,18 +247,16 @@ func (w *waterfall) appendSpan(
 		class = "span claimed"
 		note += ", in trace " + s.TraceID.String() + ", tied by its User-Agent"
 	}
-	bars := append(w.Bars, waterfallBar{
+	w.Bars = append(w.Bars, waterfallBar{
 		Label: strings.Repeat("· ", depth+1) + Printable(s.Service) + " " + Printable(s.Name),
 		Note:  note, Class: class, Left: left, Width: width,
 	})
 	if depth >= maxIndent {
-		return bars
+		return
 	}
 	for _, child := range e.Spans {
 		if child.ParentID == s.SpanID && child.TraceID == s.TraceID && child.SpanID != s.SpanID {
-			w.Bars = bars
-			bars = w.appendSpan(e, child, place, depth+1)
+			w.appendSpan(e, child, place, depth+1)
 		}
 	}
-	return bars
 }

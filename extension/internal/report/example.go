@@ -48,7 +48,9 @@ func (b *Builder) keep(v verdict.Verdict, o verdict.Outcome, i int) {
 
 func newExample(o verdict.Outcome, i int) Example {
 	e := Example{
-		Verdict: o.Results[i].Verdict.String(), Reason: clip(o.Results[i].Reason), TraceID: o.Trace.ID,
+		Verdict: o.Results[i].Verdict.String(),
+		Reason:  clip(o.Results[i].Reason),
+		TraceID: o.Trace.ID,
 	}
 	zero := o.Results[0].Attempt.Start
 	for _, r := range o.Results {
@@ -79,15 +81,30 @@ func ms(nanoseconds int64) float64 {
 func newExampleAttempt(r *verdict.Result, zero int64) ExampleAttempt {
 	a := r.Attempt
 	out := ExampleAttempt{
-		SpanID: a.SpanID, ParentID: a.Operation, Number: int(a.Number), Resend: int(a.Resend),
-		Verdict: r.Verdict.String(), Reason: clip(r.Reason), Method: clip(a.Labels.Method),
-		Name: requestName(a.Labels), Phase: a.Labels.Phase, Status: int(a.Status), ErrorType: a.ErrorType,
-		StartMS: ms(a.Start - zero), DurationMS: ms(a.Duration), BackoffMS: ms(a.Backoff),
-		BlockedMS: ms(a.Blocked),
+		SpanID:   a.SpanID,
+		ParentID: a.Operation,
+		Number:   int(a.Number),
+		Resend:   int(a.Resend),
+		Verdict:  r.Verdict.String(),
+		Reason:   clip(r.Reason),
+		Method:   clip(a.Labels.Method),
+		Name: requestName(
+			a.Labels,
+		),
+		Phase:      a.Labels.Phase,
+		Status:     int(a.Status),
+		ErrorType:  a.ErrorType,
+		StartMS:    ms(a.Start - zero),
+		DurationMS: ms(a.Duration),
+		BackoffMS:  ms(a.Backoff),
+		BlockedMS:  ms(a.Blocked),
 	}
 	if a.Marks != nil {
 		for _, m := range a.Marks.List {
-			out.Toxics = append(out.Toxics, span.Mark{Type: clip(m.Type), Mode: clip(m.Mode), Name: clip(m.Name)})
+			out.Toxics = append(
+				out.Toxics,
+				span.Mark{Type: clip(m.Type), Mode: clip(m.Mode), Name: clip(m.Name)},
+			)
 		}
 	}
 	return out
@@ -95,9 +112,16 @@ func newExampleAttempt(r *verdict.Result, zero int64) ExampleAttempt {
 
 func newExampleSpan(r *span.Record, zero int64, claimed bool) ExampleSpan {
 	return ExampleSpan{
-		TraceID: r.TraceID, SpanID: r.SpanID, ParentID: r.ParentID, Service: clip(r.Descriptor.Service),
-		Name: clip(r.Descriptor.Name), Kind: kindName(r.Kind), Status: int(r.Status),
-		StartMS: ms(r.Start - zero), DurationMS: ms(r.End - r.Start), Claimed: claimed,
+		TraceID:    r.TraceID,
+		SpanID:     r.SpanID,
+		ParentID:   r.ParentID,
+		Service:    clip(r.Descriptor.Service),
+		Name:       clip(r.Descriptor.Name),
+		Kind:       kindName(r.Kind),
+		Status:     int(r.Status),
+		StartMS:    ms(r.Start - zero),
+		DurationMS: ms(r.End - r.Start),
+		Claimed:    claimed,
 	}
 }
 

@@ -119,7 +119,9 @@ func traceURL(pattern string, e Example) template.URL {
 	if !strings.HasPrefix(pattern, "http://") && !strings.HasPrefix(pattern, "https://") {
 		return ""
 	}
-	return template.URL(strings.ReplaceAll(pattern, "{trace_id}", e.TraceID.String())) //nolint:gosec // checked above
+	return template.URL(
+		strings.ReplaceAll(pattern, "{trace_id}", e.TraceID.String()),
+	)
 }
 
 func formatMS(v float64) string {

@@ -46,8 +46,12 @@ func ReadJSON(r io.Reader) (*Report, error) {
 	case v == nil || *v < 1:
 		return nil, fmt.Errorf("%w: it has no schema_version", ErrNotReport)
 	case *v > SchemaVersion:
-		return nil, fmt.Errorf("reading report: schema version %d is newer than %d, the newest this version knows: "+
-			"update the extension", *v, SchemaVersion)
+		return nil, fmt.Errorf(
+			"reading report: schema version %d is newer than %d, the newest this version knows: "+
+				"update the extension",
+			*v,
+			SchemaVersion,
+		)
 	}
 	var out Report
 	if err := json.Unmarshal(data, &out); err != nil {

@@ -89,8 +89,16 @@ func (r *Report) sort() {
 	})
 	slices.SortFunc(r.Services, func(a, b Service) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(r.Seen, func(a, b Seen) int {
-		return cmp.Or(r.phaseIndex(a.Phase)-r.phaseIndex(b.Phase), strings.Compare(a.Phase, b.Phase),
-			strings.Compare(a.Toxic, b.Toxic), strings.Compare(a.Type, b.Type), strings.Compare(a.Mode, b.Mode))
+		return cmp.Or(
+			r.phaseIndex(a.Phase)-r.phaseIndex(b.Phase),
+			strings.Compare(a.Phase, b.Phase),
+			strings.Compare(
+				a.Toxic,
+				b.Toxic,
+			),
+			strings.Compare(a.Type, b.Type),
+			strings.Compare(a.Mode, b.Mode),
+		)
 	})
 }
 

@@ -86,7 +86,7 @@ func (t *text) rows(title string, lines [][]string) {
 	fmt.Fprintf(&t.b, "\n  %s\n", t.paint(bold, title))
 	w := tabwriter.NewWriter(&t.b, 0, 0, 2, ' ', 0)
 	for _, line := range lines {
-		fmt.Fprintf(w, "    %s\n", strings.Join(line, "\t"))
+		_, _ = io.WriteString(w, "    "+strings.Join(line, "\t")+"\n") // a strings.Builder does not fail
 	}
 	_ = w.Flush() // a strings.Builder does not fail
 }
@@ -97,12 +97,26 @@ func (t *text) headline() {
 	if broken > 0 {
 		color = red
 	}
-	fmt.Fprintf(&t.b, "\n  %s  %s of %d expected attempts held, %d broken (%d attempts, %d retries, %s)\n",
-		t.paint(bold+color, "trace continuity "+Percent(rate)), strconv.FormatUint(held, 10), held+broken, broken,
-		t.report.Totals.Attempts, t.report.Totals.Retries,
-		t.report.Run.End.Sub(t.report.Run.Start).Round(time.Second))
+	fmt.Fprintf(
+		&t.b,
+		"\n  %s  %s of %d expected attempts held, %d broken (%d attempts, %d retries, %s)\n",
+		t.paint(
+			bold+color,
+			"trace continuity "+Percent(rate),
+		),
+		strconv.FormatUint(held, 10),
+		held+broken,
+		broken,
+		t.report.Totals.Attempts,
+		t.report.Totals.Retries,
+		t.report.Run.End.Sub(t.report.Run.Start).Round(time.Second),
+	)
 	if n := t.report.Totals.HopBreaks; n > 0 {
-		fmt.Fprintf(&t.b, "  %s\n", t.paint(red, fmt.Sprintf("%d expected services did not appear in their trace", n)))
+		fmt.Fprintf(
+			&t.b,
+			"  %s\n",
+			t.paint(red, fmt.Sprintf("%d expected services did not appear in their trace", n)),
+		)
 	}
 }
 
@@ -111,7 +125,12 @@ func (t *text) control() {
 	if c.Injected == 0 {
 		return
 	}
-	line := fmt.Sprintf("context breaks injected %d, detected %d, unprovoked %d", c.Injected, c.Detected, c.FalseBreak)
+	line := fmt.Sprintf(
+		"context breaks injected %d, detected %d, unprovoked %d",
+		c.Injected,
+		c.Detected,
+		c.FalseBreak,
+	)
 	color := green
 	if c.Injected != c.Detected || c.FalseBreak > 0 {
 		color = red
@@ -190,8 +209,15 @@ func (t *text) faults() {
 			shown = t.paint(yellow, shown)
 		}
 		lines = append(lines, []string{
-			Printable(f.Phase), Printable(f.Toxic), Printable(f.Type),
-			fmt.Sprintf("requests %d", f.Seen), fmt.Sprintf("injected %d", f.Injected), "seen by load " + shown,
+			Printable(f.Phase),
+			Printable(f.Toxic),
+			Printable(f.Type),
+			fmt.Sprintf(
+				"requests %d",
+				f.Seen,
+			),
+			fmt.Sprintf("injected %d", f.Injected),
+			"seen by load " + shown,
 		})
 	}
 	t.rows("faults", lines)
@@ -215,23 +241,29 @@ func (t *text) ledger() {
 			"client spans lost: %d started = %d exported + %d failed + %d dropped + %d in flight",
 			s.Started, s.Exported, s.Failed, s.Dropped, s.InFlight)))
 	}
-	line := fmt.Sprintf("spans received %d", s.Received)
+	parts := []string{fmt.Sprintf("spans received %d", s.Received)}
 	for _, part := range []struct {
 		n    uint64
 		name string
 	}{
-		{s.Rejected, "rejected"}, {s.Redelivered, "redelivered"}, {s.Foreign, "foreign"}, {s.Late, "late"},
-		{s.Truncated, "beyond the limit per trace"}, {s.Evicted, "traces settled early"},
-		{s.HookErrors, "hook errors"}, {s.FlagBreaks, "sampled flags lost"}, {s.StateBreaks, "tracestates lost"},
+		{s.Rejected, "rejected"},
+		{s.Redelivered, "redelivered"},
+		{s.Foreign, "foreign"},
+		{s.Late, "late"},
+		{s.Truncated, "beyond the limit per trace"},
+		{s.Evicted, "traces settled early"},
+		{s.HookErrors, "hook errors"},
+		{s.FlagBreaks, "sampled flags lost"},
+		{s.StateBreaks, "tracestates lost"},
 	} {
 		if part.n > 0 {
-			line += fmt.Sprintf(", %d %s", part.n, part.name)
+			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.name))
 		}
 	}
 	if s.Started > 0 {
-		line += fmt.Sprintf("; client spans exported %d of %d", s.Exported, s.Started)
+		parts = append(parts, fmt.Sprintf("client spans exported %d of %d", s.Exported, s.Started))
 	}
-	fmt.Fprintf(&t.b, "\n  %s\n", line)
+	fmt.Fprintf(&t.b, "\n  %s\n", strings.Join(parts, ", "))
 }
 
 func (t *text) notes() {

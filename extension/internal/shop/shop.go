@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -48,8 +49,8 @@ func Run(ctx context.Context, c Config) (err error) {
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
-		for i := len(servers) - 1; i >= 0; i-- {
-			err = errors.Join(err, servers[i].Shutdown(closing))
+		for _, server := range slices.Backward(servers) {
+			err = errors.Join(err, server.Shutdown(closing))
 		}
 		for _, p := range providers {
 			p.shutdown(closing)

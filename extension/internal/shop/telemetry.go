@@ -58,9 +58,16 @@ func newExporter(ctx context.Context, endpoint string) (*otlptrace.Exporter, err
 	case endpoint == "":
 		return nil, nil //nolint:nilnil // no endpoint, no exporter: both are fine
 	case strings.Contains(endpoint, "://"):
-		return otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(strings.TrimSuffix(endpoint, "/")+"/v1/traces"))
+		return otlptracehttp.New(
+			ctx,
+			otlptracehttp.WithEndpointURL(strings.TrimSuffix(endpoint, "/")+"/v1/traces"),
+		)
 	default:
-		return otlptracegrpc.New(ctx, otlptracegrpc.WithEndpoint(endpoint), otlptracegrpc.WithInsecure())
+		return otlptracegrpc.New(
+			ctx,
+			otlptracegrpc.WithEndpoint(endpoint),
+			otlptracegrpc.WithInsecure(),
+		)
 	}
 }
 

@@ -50,7 +50,11 @@ func (f *family) isOwn(r *span.Record) bool {
 	return r.Kind != span.KindServer && (f.attempts[r.SpanID] != nil || f.own[r.SpanID])
 }
 
-func handles(r *span.Record) bool { return r.Kind == span.KindServer || r.Kind == span.KindConsumer }
+func handles(
+	r *span.Record,
+) bool {
+	return r.Kind == span.KindServer || r.Kind == span.KindConsumer
+}
 
 // claims reports whether the span's User-Agent names the attempt.
 func claims(r *span.Record, a *span.Attempt) bool {
@@ -191,7 +195,10 @@ func sortPresence(connected map[string]bool) []Presence {
 // expect names the expected services that did not appear below an attempt. A
 // trace without a delivered attempt owes nothing.
 func (f *family) expect(services []string, out Outcome) []string {
-	delivered := slices.ContainsFunc(out.Results, func(r Result) bool { return r.Verdict.Expected() })
+	delivered := slices.ContainsFunc(
+		out.Results,
+		func(r Result) bool { return r.Verdict.Expected() },
+	)
 	if !delivered {
 		return nil
 	}
@@ -206,7 +213,7 @@ func (f *family) expect(services []string, out Outcome) []string {
 
 // flags follows the sampled flag and the tracestate through the SERVER spans
 // that carry them.
-func (f *family) flags() (flagBreaks, stateBreaks int) {
+func (f *family) flags() (flagBreaks, stateBreaks uint64) {
 	for _, r := range f.services {
 		a, _ := f.descent(r)
 		if a == nil || r.Kind != span.KindServer {

@@ -25,8 +25,8 @@ type Result struct {
 // [Load] for the load itself and [Unknown] for a parent that never arrived.
 type Edge struct {
 	From, To string
-	Spans    int // SERVER and CONSUMER spans of the edge
-	Orphans  int // of those, spans whose parent never arrived
+	Spans    uint64 // SERVER and CONSUMER spans of the edge
+	Orphans  uint64 // of those, spans whose parent never arrived
 }
 
 // Names of the ends of an edge that are not services.
@@ -49,8 +49,8 @@ type Outcome struct {
 	Edges           []Edge
 	Services        []Presence
 	ExpectedMissing []string // expected services that did not appear, connected
-	FlagBreaks      int      // SERVER spans of a sampled attempt that say unsampled
-	StateBreaks     int      // SERVER spans that lost the tracestate that was sent
+	FlagBreaks      uint64      // SERVER spans of a sampled attempt that say unsampled
+	StateBreaks     uint64      // SERVER spans that lost the tracestate that was sent
 }
 
 // Options are what users ask of a trace beyond its ids.
@@ -63,7 +63,15 @@ type rule func(f *family, a *span.Attempt, r *Result) bool
 
 func rules() []rule {
 	return []rule{
-		excluded, unsampled, restarted, descended, reparented, notDelivered, undecided, spanLost, missing,
+		excluded,
+		unsampled,
+		restarted,
+		descended,
+		reparented,
+		notDelivered,
+		undecided,
+		spanLost,
+		missing,
 	}
 }
 

@@ -32,7 +32,8 @@ func spanLost(f *family, a *span.Attempt, r *Result) bool {
 	lost := len(f.lost())
 	for i := range f.trace.Attempts {
 		other := &f.trace.Attempts[i]
-		if other.Outcome != span.OutcomeAnswered || !other.Sampled || join.Aborted(other) || f.server(other) != nil {
+		if other.Outcome != span.OutcomeAnswered || !other.Sampled || join.Aborted(other) ||
+			f.server(other) != nil {
 			continue
 		}
 		if lost--; lost < 0 {
