@@ -112,7 +112,7 @@ func TestBreaksThatAToxicCausedAreNotNew(t *testing.T) {
 
 func TestHopsThatLoseTheirParentAreARegression(t *testing.T) {
 	t.Parallel()
-	run := func(orphans, reached, n uint64) *report.Report {
+	run := func(orphans, reached, n int) *report.Report {
 		edge := func(orphans uint64) []verdict.Edge {
 			return []verdict.Edge{{From: "gateway", To: "pricing", Spans: 1, Orphans: orphans}}
 		}

@@ -50,7 +50,7 @@ func drawTraffic(t *rapid.T) traffic {
 		list = append(list, verdict.Outcome{
 			Trace:    &join.Trace{ID: a.TraceID, Attempts: []span.Attempt{a}, SettleTime: time.Second},
 			Results:  []verdict.Result{{Attempt: &a, Verdict: rapid.SampledFrom(kinds).Draw(t, "verdict")}},
-			Edges:    []verdict.Edge{{From: verdict.Load, To: "gateway", Spans: 1, Orphans: i % 2}},
+			Edges:    []verdict.Edge{{From: verdict.Load, To: "gateway", Spans: 1, Orphans: uint64(i % 2)}},
 			Services: []verdict.Presence{{Service: "gateway", Connected: i%2 == 0}},
 		})
 	}
