@@ -66,7 +66,7 @@ func newEnv(t *testing.T) *env {
 func (e *env) demo(flags ...string) {
 	e.t.Helper()
 	args := append([]string{
-		"x", "continuity", "demo", "--endpoint", "http://" + e.grpc, "--listen-gateway", e.gateway,
+		"x", "continuity", "demo", "--endpoint", e.grpc, "--listen-gateway", e.gateway,
 		"--listen-inventory", e.inventory, "--listen-pricing", e.pricing,
 	}, flags...)
 	cmd := exec.Command(e.k6, args...)
@@ -126,10 +126,10 @@ func (e *env) command(script string, variables map[string]string, args ...string
 	return cmd
 }
 
-func (e *env) run(script string, variables map[string]string, args ...string) run {
+func (e *env) run(script string, variables map[string]string) run {
 	e.t.Helper()
 	var output bytes.Buffer
-	cmd := e.command(script, variables, args...)
+	cmd := e.command(script, variables)
 	cmd.Stdout, cmd.Stderr = &output, &output
 	err := cmd.Run()
 	if exit := new(exec.ExitError); err != nil {
@@ -157,6 +157,17 @@ func (e *env) collect(code int, output string) run {
 		require.NoError(e.t, f.Close())
 	}
 	return r
+}
+
+// continuity runs a subcommand and returns its exit code and all its output.
+func (e *env) continuity(args ...string) (code int, output string) {
+	e.t.Helper()
+	cmd := exec.Command(e.k6, append([]string{"x", "continuity"}, args...)...)
+	out, err := cmd.CombinedOutput()
+	if exit := new(exec.ExitError); err != nil {
+		require.ErrorAs(e.t, err, &exit, string(out))
+	}
+	return cmd.ProcessState.ExitCode(), string(out)
 }
 
 // reports lists the finished reports, oldest first.
