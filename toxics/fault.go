@@ -3,9 +3,7 @@ package toxics
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"reflect"
 	"slices"
@@ -94,11 +92,7 @@ func newFault(kind string) (fault, error) {
 
 // decode fills the fault and the selector from one flat object. Fields that
 // neither has are an error, as are wrong types.
-func decode(kind string, attributes json.RawMessage, f fault, s *Selector) error {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(attributes, &fields); err != nil {
-		return fmt.Errorf("%s: attributes must be an object, got %s", kind, clipJSON(attributes))
-	}
+func decode(kind string, fields map[string]json.RawMessage, f fault, s *Selector) error {
 	known := make(map[string]any)
 	for _, target := range []any{f, s} {
 		for name, index := range jsonFields(target) {
@@ -111,14 +105,51 @@ func decode(kind string, attributes json.RawMessage, f fault, s *Selector) error
 			return fmt.Errorf("%s: %s is not an attribute; accepted are %s",
 				kind, name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 		}
-		decoder := json.NewDecoder(bytes.NewReader(fields[name]))
+		decoder := json.NewDecoder(bytes.NewReader(fromText(target, fields[name])))
 		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(target); err != nil && !errors.Is(err, io.EOF) {
+		if err := decoder.Decode(target); err != nil {
 			return fmt.Errorf("%s: %s must be %s, got %s",
 				kind, name, typeName(reflect.TypeOf(target).Elem()), clipJSON(fields[name]))
 		}
 	}
 	return nil
+}
+
+// fromText turns what toxiproxy's command line sends into what was meant: it
+// has only numbers and strings for values. A number where a string is due
+// becomes its text, and a string where something else is due the JSON in it.
+func fromText(target any, value json.RawMessage) json.RawMessage {
+	wantsText := reflect.TypeOf(target).Elem().Kind() == reflect.String
+	var text string
+	isText := json.Unmarshal(value, &text) == nil && string(value) != "null"
+	switch {
+	case wantsText && !isText:
+		if number := json.Number(value); strings.Trim(string(number), "-+.eE0123456789") == "" {
+			return fmt.Appendf(nil, "%q", string(number))
+		}
+	case isText && !wantsText && json.Valid([]byte(text)):
+		return json.RawMessage(text)
+	}
+	return value
+}
+
+// attributes shows a rule's attributes with their defaults.
+func (r *rule) attributes() json.RawMessage {
+	all := make(map[string]json.RawMessage)
+	for _, part := range []any{r.fault, &r.picker.selector} {
+		text, err := json.Marshal(part)
+		if err == nil {
+			err = json.Unmarshal(text, &all)
+		}
+		if err != nil { // plain data that was decoded from JSON
+			return json.RawMessage("{}")
+		}
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		return json.RawMessage("{}")
+	}
+	return text
 }
 
 func jsonFields(target any) map[string]int {

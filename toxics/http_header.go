@@ -12,10 +12,10 @@ import (
 
 // headerFault is http_header: it edits header lines.
 type headerFault struct {
-	On     string            `json:"on"`     // "request" (default) or "response"
-	Remove []string          `json:"remove"` // names
-	Set    map[string]string `json:"set"`    // names and values
-	Mangle []string          `json:"mangle"` // names whose values are damaged, length kept
+	On     string            `json:"on"`               // "request" (default) or "response"
+	Remove []string          `json:"remove,omitempty"` // names
+	Set    map[string]string `json:"set,omitempty"`    // names and values
+	Mangle []string          `json:"mangle,omitempty"` // names whose values are damaged, length kept
 }
 
 func (f *headerFault) validate() error {

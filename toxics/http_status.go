@@ -11,11 +11,11 @@ import (
 
 // statusFault is http_status: it answers with a status of its own.
 type statusFault struct {
-	Status     int               `json:"status"`      // 200 to 599; default 503
-	Mode       string            `json:"mode"`        // "abort" (default) or "replace"
-	Body       string            `json:"body"`        //
-	Headers    map[string]string `json:"headers"`     //
-	RetryAfter string            `json:"retry_after"` // value of Retry-After
+	Status     int               `json:"status"` // 200 to 599; default 503
+	Mode       string            `json:"mode"`   // "abort" (default) or "replace"
+	Body       string            `json:"body,omitempty"`
+	Headers    map[string]string `json:"headers,omitempty"`
+	RetryAfter string            `json:"retry_after,omitempty"` // value of Retry-After
 }
 
 func (f *statusFault) validate() error {

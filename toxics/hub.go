@@ -1,12 +1,17 @@
 package toxics
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
 
 	"github.com/xk6-continuity/xk6-continuity/toxics/httpstream"
 )
@@ -15,8 +20,11 @@ import (
 // its toxics may be added, updated and removed under load.
 type Hub struct {
 	id    string
-	mu    sync.Mutex // of changes to rules
+	mu    sync.Mutex // of changes to rules and ledger
 	rules atomic.Pointer[[]*rule]
+	// ledger holds the counters of every toxic that is in or was in, by type and
+	// name. A toxic that comes again goes on with them.
+	ledger map[[2]string]*ledgerEntry
 
 	pairing   sync.Mutex
 	unclaimed *link
@@ -28,24 +36,46 @@ type Hub struct {
 // rule is one toxic in a hub.
 type rule struct {
 	name, kind, mode string
+	given            map[string]json.RawMessage // the attributes, by name
 	picker           *picker
 	fault            fault
 	counts           *counts
+	base             Counts // of its counters when it came in
 }
 
-// counts outlive updates of their toxic.
-type counts struct{ seen, selected, injected atomic.Uint64 }
+// counts outlive updates and removals of their toxic, so that requests which
+// are under way then are not lost to them.
+type counts struct{ seen, selected, injected, errors atomic.Uint64 }
 
-// Counters are what one toxic has counted so far.
+type ledgerEntry struct {
+	name, kind, mode string
+	counts           counts
+}
+
+// Counts are what one toxic has counted. PassedThrough and Unpaired are the
+// same for all toxics of a hub and count from the hub's start.
+type Counts struct {
+	Seen          uint64 `json:"seen"`             // requests that passed while the toxic was in
+	Selected      uint64 `json:"selected"`         // of those, chosen by the selector
+	Injected      uint64 `json:"injected"`         // of those, where the fault took place
+	PassedThrough uint64 `json:"passed_through"`   // connections that were not HTTP/1.1
+	Unpaired      uint64 `json:"unpaired"`         // connections that were open before the hub
+	Errors        uint64 `json:"errors,omitempty"` // calls of a script that failed
+}
+
+// Counters are the counts of one toxic with its name.
 type Counters struct {
-	Name          string `json:"name"`
-	Type          string `json:"type"`
-	Mode          string `json:"mode"`
-	Seen          uint64 `json:"seen"`           // requests that passed while the toxic was in
-	Selected      uint64 `json:"selected"`       // of those, chosen by the selector
-	Injected      uint64 `json:"injected"`       // of those, where the fault took place
-	PassedThrough uint64 `json:"passed_through"` // connections of the hub that were not HTTP/1.1
-	Unpaired      uint64 `json:"unpaired"`       // connections that were open before the hub
+	Name string `json:"name"`
+	Type string `json:"type"`
+	Mode string `json:"mode"`
+	Counts
+}
+
+// Toxic is a toxic that is in a hub, with all of its attributes.
+type Toxic struct {
+	Name, Type string
+	Attributes json.RawMessage
+	Counts     Counts
 }
 
 // hubs finds a hub by the id in the attributes of its halves: toxiproxy makes
@@ -54,7 +84,7 @@ var hubs sync.Map //nolint:gochecknoglobals // toxiproxy's registry of toxic typ
 
 // NewHub returns an empty hub that its two halves find by id.
 func NewHub(id string) *Hub {
-	h := &Hub{id: id}
+	h := &Hub{id: id, ledger: make(map[[2]string]*ledgerEntry)}
 	h.rules.Store(&[]*rule{})
 	hubs.Store(id, h)
 	return h
@@ -63,15 +93,16 @@ func NewHub(id string) *Hub {
 // Close forgets the hub. Connections that use it go on.
 func (h *Hub) Close() { hubs.Delete(h.id) }
 
-// Halves returns the JSON of the two toxiproxy toxics that install the hub.
-// Both have to be added before the proxy's first connection.
-func (h *Hub) Halves() []json.RawMessage {
-	out := make([]json.RawMessage, 0, 2)
+// Install puts the hub into a proxy, before the proxy's first connection.
+func (h *Hub) Install(proxy *toxiproxy.Proxy) error {
 	for _, half := range [][2]string{{requestType, "upstream"}, {responseType, "downstream"}} {
-		out = append(out, fmt.Appendf(nil,
-			`{"name":%q,"type":%q,"stream":%q,"attributes":{"hub":%q}}`, half[0], half[0], half[1], h.id))
+		text := fmt.Appendf(nil, `{"name":%q,"type":%q,"stream":%q,"attributes":{"hub":%q}}`,
+			half[0], half[0], half[1], h.id)
+		if _, err := proxy.Toxics.AddToxicJson(bytes.NewReader(text)); err != nil {
+			return fmt.Errorf("installing the HTTP toxics in proxy %q: %w", proxy.Name, err)
+		}
 	}
-	return out
+	return nil
 }
 
 // Types lists the HTTP toxics.
@@ -89,23 +120,38 @@ func Types() []string {
 // IsHTTP reports whether a toxic type is one of ours.
 func IsHTTP(kind string) bool { return slices.Contains(Types(), kind) }
 
+// IsHalf reports whether a toxic type is one half of a hub.
+func IsHalf(kind string) bool { return kind == requestType || kind == responseType }
+
 // Validate checks the attributes of a toxic without adding it. Errors name the
 // attribute, the value and what is accepted.
 func Validate(kind string, attributes json.RawMessage) error {
-	_, err := newRule("", kind, attributes)
+	given, err := attributeMap(kind, attributes)
+	if err != nil {
+		return err
+	}
+	_, err = newRule("", kind, given)
 	return err
 }
 
-func newRule(name, kind string, attributes json.RawMessage) (*rule, error) {
+func attributeMap(kind string, attributes json.RawMessage) (map[string]json.RawMessage, error) {
+	given := make(map[string]json.RawMessage)
 	if len(attributes) == 0 {
-		attributes = json.RawMessage("{}")
+		return given, nil
 	}
+	if err := json.Unmarshal(attributes, &given); err != nil {
+		return nil, fmt.Errorf("%s: attributes must be an object, got %s", kind, clipJSON(attributes))
+	}
+	return given, nil
+}
+
+func newRule(name, kind string, given map[string]json.RawMessage) (*rule, error) {
 	var selector Selector
 	f, err := newFault(kind)
 	if err != nil {
 		return nil, err
 	}
-	if err := decode(kind, attributes, f, &selector); err != nil {
+	if err := decode(kind, given, f, &selector); err != nil {
 		return nil, err
 	}
 	if err := f.validate(); err != nil {
@@ -115,35 +161,57 @@ func newRule(name, kind string, attributes json.RawMessage) (*rule, error) {
 		return nil, fmt.Errorf("%s: %w", kind, err)
 	}
 	return &rule{
-		name:   name,
-		kind:   kind,
-		mode:   f.mode(),
-		picker: newPicker(selector, name),
-		fault:  f,
-		counts: &counts{},
+		name: name, kind: kind, mode: f.mode(), given: given,
+		picker: newPicker(selector, name), fault: f, counts: &counts{},
 	}, nil
 }
 
 // Add puts in a toxic; its name must be new.
 func (h *Hub) Add(name, kind string, attributes json.RawMessage) error {
-	added, err := newRule(name, kind, attributes)
+	given, err := attributeMap(kind, attributes)
+	if err != nil {
+		return err
+	}
+	added, err := newRule(name, kind, given)
 	if err != nil {
 		return err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	current := *h.rules.Load()
 	if h.index(name) >= 0 {
 		return fmt.Errorf("toxic %q already exists", name)
 	}
-	changed := append(slices.Clone(current), added)
-	h.rules.Store(&changed)
+	entry := h.ledger[[2]string{kind, name}]
+	if entry == nil {
+		entry = &ledgerEntry{name: name, kind: kind}
+		h.ledger[[2]string{kind, name}] = entry
+	}
+	entry.mode = added.mode
+	added.counts = &entry.counts
+	added.base = h.read(added.counts)
+	h.replace(append(slices.Clone(*h.rules.Load()), added))
 	return nil
 }
 
-// Update replaces the attributes of a toxic. Its counters go on; the sequence
-// of its selector starts anew.
+// Update replaces all attributes of a toxic. Its counters go on; the sequence of
+// its selector starts anew.
 func (h *Hub) Update(name string, attributes json.RawMessage) error {
+	return h.change(name, attributes, func(*rule) map[string]json.RawMessage {
+		return make(map[string]json.RawMessage)
+	})
+}
+
+// Merge replaces the attributes of a toxic that are given and keeps the others;
+// null takes one back to its default. Counters and selector are as in Update.
+func (h *Hub) Merge(name string, attributes json.RawMessage) error {
+	return h.change(name, attributes, func(r *rule) map[string]json.RawMessage {
+		return maps.Clone(r.given)
+	})
+}
+
+func (h *Hub) change(
+	name string, attributes json.RawMessage, start func(*rule) map[string]json.RawMessage,
+) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	i := h.index(name)
@@ -151,17 +219,33 @@ func (h *Hub) Update(name string, attributes json.RawMessage) error {
 		return fmt.Errorf("toxic %q does not exist", name)
 	}
 	changed := slices.Clone(*h.rules.Load())
-	updated, err := newRule(name, changed[i].kind, attributes)
+	old := changed[i]
+	given, err := attributeMap(old.kind, attributes)
 	if err != nil {
 		return err
 	}
-	updated.counts = changed[i].counts
+	all := start(old)
+	for key, value := range given {
+		if all[key] = value; string(value) == "null" {
+			delete(all, key)
+		}
+	}
+	updated, err := newRule(name, old.kind, all)
+	if err != nil {
+		return err
+	}
+	updated.counts, updated.base = old.counts, old.base
+	h.ledger[[2]string{old.kind, name}].mode = updated.mode
 	changed[i] = updated
-	h.rules.Store(&changed)
+	h.replace(changed)
 	return nil
 }
 
-// Remove takes a toxic out and returns its last counters.
+// replace publishes a new list of rules. The lock is held.
+func (h *Hub) replace(rules []*rule) { h.rules.Store(&rules) }
+
+// Remove takes a toxic out and returns its counters. Requests that are under way
+// may still add to what [Hub.Totals] tells of it.
 func (h *Hub) Remove(name string) (Counters, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -169,10 +253,9 @@ func (h *Hub) Remove(name string) (Counters, error) {
 	if i < 0 {
 		return Counters{}, fmt.Errorf("toxic %q does not exist", name)
 	}
-	changed := slices.Clone(*h.rules.Load())
-	removed := changed[i]
-	changed = slices.Delete(changed, i, i+1)
-	h.rules.Store(&changed)
+	rules := *h.rules.Load()
+	removed := rules[i]
+	h.replace(slices.Delete(slices.Clone(rules), i, i+1))
 	return h.counters(removed), nil
 }
 
@@ -180,7 +263,33 @@ func (h *Hub) index(name string) int {
 	return slices.IndexFunc(*h.rules.Load(), func(r *rule) bool { return r.name == name })
 }
 
-// Counters lists what the toxics that are in have counted.
+// Toxics lists the toxics that are in, in the order in which they act.
+func (h *Hub) Toxics() []Toxic {
+	rules := *h.rules.Load()
+	out := make([]Toxic, 0, len(rules))
+	for _, r := range rules {
+		out = append(out, h.toxic(r))
+	}
+	return out
+}
+
+// Toxic finds a toxic that is in.
+func (h *Hub) Toxic(name string) (Toxic, bool) {
+	rules := *h.rules.Load()
+	i := slices.IndexFunc(rules, func(r *rule) bool { return r.name == name })
+	if i < 0 {
+		return Toxic{}, false
+	}
+	return h.toxic(rules[i]), true
+}
+
+func (h *Hub) toxic(r *rule) Toxic {
+	return Toxic{
+		Name: r.name, Type: r.kind, Attributes: r.attributes(), Counts: h.counters(r).Counts,
+	}
+}
+
+// Counters lists what the toxics that are in have counted since they came in.
 func (h *Hub) Counters() []Counters {
 	rules := *h.rules.Load()
 	out := make([]Counters, 0, len(rules))
@@ -191,11 +300,39 @@ func (h *Hub) Counters() []Counters {
 }
 
 func (h *Hub) counters(r *rule) Counters {
-	return Counters{
-		Name: r.name, Type: r.kind, Mode: r.mode, Seen: r.counts.seen.Load(),
-		Selected: r.counts.selected.Load(), Injected: r.counts.injected.Load(),
-		PassedThrough: h.opaque.Load(), Unpaired: h.unpaired.Load(),
+	now := h.read(r.counts)
+	now.Seen -= r.base.Seen
+	now.Selected -= r.base.Selected
+	now.Injected -= r.base.Injected
+	now.Errors -= r.base.Errors
+	return Counters{Name: r.name, Type: r.kind, Mode: r.mode, Counts: now}
+}
+
+// Totals lists what all toxics that are in or were in have counted, each over
+// all the times that it was in, ordered by name and type.
+func (h *Hub) Totals() []Counters {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := make([]Counters, 0, len(h.ledger))
+	for _, entry := range h.ledger {
+		out = append(out, Counters{
+			Name: entry.name, Type: entry.kind, Mode: entry.mode, Counts: h.read(&entry.counts),
+		})
 	}
+	slices.SortFunc(out, func(a, b Counters) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Type, b.Type))
+	})
+	return out
+}
+
+// read reads the parts in the order that never shows more injected than
+// selected, nor more selected than seen.
+func (h *Hub) read(c *counts) Counts {
+	out := Counts{Injected: c.injected.Load(), Errors: c.errors.Load()}
+	out.Selected = c.selected.Load()
+	out.Seen = c.seen.Load()
+	out.PassedThrough, out.Unpaired = h.opaque.Load(), h.unpaired.Load()
+	return out
 }
 
 // exchange decides the fate of one request: the rules that hit it.

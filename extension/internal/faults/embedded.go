@@ -88,10 +88,8 @@ func (e *embedded) AddProxy(_ context.Context, config ProxyConfig) (Proxy, error
 	}
 	hub := toxics.NewHub(config.Name + "-" + strconv.FormatUint(hubIDs.Add(1), 10))
 	proxy := toxiproxy.NewProxy(e.server, config.Name, config.Listen, upstream)
-	for _, half := range hub.Halves() {
-		if _, err := proxy.Toxics.AddToxicJson(bytes.NewReader(half)); err != nil {
-			return Proxy{}, fmt.Errorf("proxy %q: installing the HTTP toxics: %w", config.Name, err)
-		}
+	if err := hub.Install(proxy); err != nil {
+		return Proxy{}, err
 	}
 	if err := e.server.Collection.Add(proxy, true); err != nil {
 		hub.Close()

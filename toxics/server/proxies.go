@@ -1,0 +1,180 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+)
+
+// proxyInput is a proxy as a client describes it.
+type proxyInput struct {
+	Name     string `json:"name"`
+	Listen   string `json:"listen"`
+	Upstream string `json:"upstream"`
+	Enabled  *bool  `json:"enabled"` // default true
+}
+
+func (p *proxyInput) enabled() bool { return p.Enabled == nil || *p.Enabled }
+
+func (p *proxyInput) check(where string) error {
+	switch {
+	case p.Name == "":
+		return badRequest(toxiproxy.ErrMissingField, "name"+where)
+	case p.Upstream == "":
+		return badRequest(toxiproxy.ErrMissingField, "upstream"+where)
+	}
+	return nil
+}
+
+// proxyView is a proxy as it is shown.
+type proxyView struct {
+	Name     string `json:"name"`
+	Listen   string `json:"listen"`
+	Upstream string `json:"upstream"`
+	Enabled  bool   `json:"enabled"`
+	Toxics   []any  `json:"toxics"`
+}
+
+func (e *entry) view() (*proxyView, error) {
+	list, err := e.toxics()
+	if err != nil {
+		return nil, err
+	}
+	e.proxy.Lock()
+	defer e.proxy.Unlock()
+	return &proxyView{
+		Name: e.proxy.Name, Listen: e.proxy.Listen, Upstream: e.proxy.Upstream,
+		Enabled: e.proxy.Enabled, Toxics: list,
+	}, nil
+}
+
+func (s *Server) listProxies(*http.Request) (any, error) {
+	out := make(map[string]*proxyView)
+	for name := range s.api.Collection.Proxies() {
+		e, err := s.entry(name)
+		if errors.Is(err, toxiproxy.ErrProxyNotFound) {
+			continue // deleted meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		if out[name], err = e.view(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (s *Server) createProxy(r *http.Request) (any, error) {
+	var input proxyInput
+	if err := json.NewDecoder(r.Body).Decode(&input); err != nil {
+		return nil, badRequest(toxiproxy.ErrBadRequestBody, err.Error())
+	}
+	if err := input.check(""); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	e, err := s.prepare(&input)
+	if err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
+	if err := s.api.Collection.Add(e.proxy, input.enabled()); err != nil {
+		s.mu.Unlock()
+		e.hub.Close()
+		return nil, fmt.Errorf("adding proxy %q: %w", input.Name, err)
+	}
+	s.adopt(e)
+	s.mu.Unlock()
+	return e.view()
+}
+
+// populate answers with the proxies that were made even when one failed.
+func (s *Server) populate(w http.ResponseWriter, r *http.Request) {
+	made, err := s.Populate(http.MaxBytesReader(w, r.Body, maxRequest))
+	body := struct {
+		*toxiproxy.ApiError
+
+		Proxies []*proxyView `json:"proxies"`
+	}{}
+	status := http.StatusCreated
+	if err != nil {
+		body.ApiError = apiError(err)
+		status = body.StatusCode
+	}
+	for _, proxy := range made {
+		if e, err := s.entry(proxy.Name); err == nil {
+			if view, err := e.view(); err == nil {
+				body.Proxies = append(body.Proxies, view)
+			}
+		}
+	}
+	answer(w, status, body, nil)
+}
+
+func (s *Server) showProxy(r *http.Request) (any, error) {
+	e, err := s.entry(r.PathValue("proxy"))
+	if err != nil {
+		return nil, err
+	}
+	return e.view()
+}
+
+func (s *Server) updateProxy(r *http.Request) (any, error) {
+	e, err := s.entry(r.PathValue("proxy"))
+	if err != nil {
+		return nil, err
+	}
+	now, err := e.view()
+	if err != nil {
+		return nil, err
+	}
+	input := proxyInput{Listen: now.Listen, Upstream: now.Upstream, Enabled: &now.Enabled}
+	if err := json.NewDecoder(r.Body).Decode(&input); err != nil {
+		return nil, badRequest(toxiproxy.ErrBadRequestBody, err.Error())
+	}
+	err = e.proxy.Update(&toxiproxy.Proxy{
+		Listen: input.Listen, Upstream: input.Upstream, Enabled: input.enabled(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("updating proxy %q: %w", now.Name, err)
+	}
+	return e.view()
+}
+
+func (s *Server) deleteProxy(r *http.Request) (any, error) {
+	e, err := s.entry(r.PathValue("proxy"))
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.api.Collection.Remove(e.proxy.Name); err != nil {
+		return nil, err //nolint:wrapcheck // toxiproxy's own API error, with its status
+	}
+	e.hub.Close()
+	delete(s.entries, e.proxy)
+	return nil, nil //nolint:nilnil // a deletion is answered without a body
+}
+
+// reset enables all proxies and removes all toxics, ours and toxiproxy's; the
+// hubs stay.
+func (s *Server) reset(r *http.Request) (any, error) {
+	for name := range s.api.Collection.Proxies() {
+		e, err := s.entry(name)
+		if err != nil {
+			continue // deleted meanwhile
+		}
+		if err := e.proxy.Start(); err != nil &&
+			!errors.Is(err, toxiproxy.ErrProxyAlreadyStarted) {
+			return nil, fmt.Errorf("enabling proxy %q: %w", name, err)
+		}
+		if err := e.removeAll(r.Context()); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil //nolint:nilnil // a reset is answered without a body
+}

@@ -1,0 +1,73 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
+	"github.com/rs/zerolog/hlog"
+)
+
+const (
+	// apiTimeout is how long toxiproxy lets a call of its API take.
+	apiTimeout = 25 * time.Second
+	// maxRequest bounds the body of a call.
+	maxRequest = 16 << 20
+)
+
+// Handler is the API.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	route := func(pattern string, status int, handle func(*http.Request) (any, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+			body, err := handle(r)
+			answer(w, status, body, err)
+		})
+	}
+	route("POST /reset", http.StatusNoContent, s.reset)
+	route("GET /proxies", http.StatusOK, s.listProxies)
+	route("POST /proxies", http.StatusCreated, s.createProxy)
+	mux.HandleFunc("POST /populate", s.populate)
+	route("GET /proxies/{proxy}", http.StatusOK, s.showProxy)
+	route("POST /proxies/{proxy}", http.StatusOK, s.updateProxy)
+	route("PATCH /proxies/{proxy}", http.StatusOK, s.updateProxy)
+	route("DELETE /proxies/{proxy}", http.StatusNoContent, s.deleteProxy)
+	route("GET /proxies/{proxy}/toxics", http.StatusOK, s.listToxics)
+	route("POST /proxies/{proxy}/toxics", http.StatusOK, s.createToxic)
+	route("GET /proxies/{proxy}/toxics/{toxic}", http.StatusOK, s.showToxic)
+	route("POST /proxies/{proxy}/toxics/{toxic}", http.StatusOK, s.updateToxic)
+	route("PATCH /proxies/{proxy}/toxics/{toxic}", http.StatusOK, s.updateToxic)
+	route("DELETE /proxies/{proxy}/toxics/{toxic}", http.StatusNoContent, s.deleteToxic)
+	route("GET /counts", http.StatusOK, s.listCounts)
+	mux.HandleFunc("GET /version", s.api.Version)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
+	return s.middleware(mux)
+}
+
+// middleware is what toxiproxy puts around its API: a log line per call, a
+// request id, a time limit, and no answer to browsers, whose scripts must not
+// reach an API on the loopback interface.
+func (s *Server) middleware(next http.Handler) http.Handler {
+	next = http.TimeoutHandler(next, apiTimeout, "")
+	next = refuseBrowsers(next)
+	next = hlog.AccessHandler(func(r *http.Request, status, size int, took time.Duration) {
+		zerolog.Ctx(r.Context()).Debug().
+			Str("client", r.RemoteAddr).Str("method", r.Method).Stringer("url", r.URL).
+			Int("status", status).Int("size", size).Dur("duration", took).Msg("API call")
+	})(next)
+	next = hlog.RequestIDHandler("request_id", "X-Toxiproxy-Request-Id")(next)
+	return hlog.NewHandler(*s.api.Logger)(next)
+}
+
+func refuseBrowsers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.UserAgent(), "Mozilla/") {
+			http.Error(w, "User agent not allowed", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,199 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/Shopify/toxiproxy/v2/collectors"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/xk6-continuity/xk6-continuity/toxics"
+)
+
+// Config configures a server. The zero value is toxiproxy's default, without
+// a log.
+type Config struct {
+	Logger         zerolog.Logger
+	ProxyMetrics   bool    // toxiproxy's byte counters in /metrics
+	RuntimeMetrics bool    // the Go runtime's metrics in /metrics
+	Seed           *uint64 // of HTTP toxics that have none of their own
+}
+
+// Server is a toxiproxy with HTTP toxics. It is safe for concurrent use.
+type Server struct {
+	api      *toxiproxy.ApiServer
+	registry *prometheus.Registry
+	seed     *uint64
+
+	mu      sync.Mutex // of entries, and of proxies that come and go
+	entries map[*toxiproxy.Proxy]*entry
+	made    uint64 // proxies so far, for the names of hubs
+}
+
+// entry is what the server keeps for a proxy.
+type entry struct {
+	proxy   *toxiproxy.Proxy
+	hub     *toxics.Hub
+	mu      sync.Mutex        // of changes to the proxy's toxics
+	streams map[string]string // of the HTTP toxics, as they were asked for
+}
+
+// New returns a server without proxies.
+func New(config Config) (*Server, error) {
+	toxics.Register()
+	container := toxiproxy.NewMetricsContainer(nil)
+	s := &Server{
+		api:      toxiproxy.NewServer(container, config.Logger),
+		registry: prometheus.NewRegistry(),
+		seed:     config.Seed,
+		entries:  make(map[*toxiproxy.Proxy]*entry),
+	}
+	all := []prometheus.Collector{(*metrics)(s)}
+	if config.ProxyMetrics {
+		container.ProxyMetrics = collectors.NewProxyMetricCollectors()
+		all = append(all, container.ProxyMetrics.Collectors()...)
+	}
+	if config.RuntimeMetrics {
+		all = append(all, collectors.NewRuntimeMetricCollectors().Collectors()...)
+	}
+	for _, c := range all {
+		if err := s.registry.Register(c); err != nil {
+			return nil, fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// The limits that toxiproxy sets to its API.
+const (
+	readTimeout  = 15 * time.Second
+	writeTimeout = 30 * time.Second
+	idleTimeout  = 60 * time.Second
+)
+
+// Serve answers the API on the listener until ctx is done, and then stops all
+// proxies.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	defer s.Close()
+	api := &http.Server{
+		Handler:      s.Handler(),
+		ReadTimeout:  readTimeout,
+		WriteTimeout: writeTimeout,
+		IdleTimeout:  idleTimeout,
+	}
+	served := make(chan error, 1)
+	go func() { served <- api.Serve(listener) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving the API: %w", err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	if err := api.Shutdown(grace); err != nil {
+		return fmt.Errorf("stopping the API: %w", err)
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving the API: %w", err)
+	}
+	return nil
+}
+
+// Close stops all proxies.
+func (s *Server) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for proxy, e := range s.entries {
+		_ = s.api.Collection.Remove(proxy.Name) // replaced proxies are not in it
+		e.hub.Close()
+	}
+	clear(s.entries)
+}
+
+// Populate makes the proxies of toxiproxy's configuration file: a JSON array of
+// {"name", "listen", "upstream", "enabled"}. A proxy that is there already and
+// does not differ stays; one that differs is replaced. It returns the proxies
+// up to the first that failed.
+func (s *Server) Populate(config io.Reader) ([]*toxiproxy.Proxy, error) {
+	var inputs []proxyInput
+	if err := json.NewDecoder(config).Decode(&inputs); err != nil {
+		return nil, badRequest(toxiproxy.ErrBadRequestBody, err.Error())
+	}
+	for i := range inputs {
+		if err := inputs[i].check(" at proxy " + strconv.Itoa(i+1)); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	made := make([]*toxiproxy.Proxy, 0, len(inputs))
+	for i := range inputs {
+		e, err := s.prepare(&inputs[i])
+		if err != nil {
+			return made, err
+		}
+		there, err := s.api.Collection.AddOrReplace(e.proxy, inputs[i].enabled())
+		if err != nil {
+			e.hub.Close()
+			return made, fmt.Errorf("proxy %q: %w", inputs[i].Name, err)
+		}
+		if there == e.proxy {
+			s.adopt(e)
+		} else {
+			e.hub.Close()
+		}
+		made = append(made, there)
+	}
+	return made, nil
+}
+
+// prepare makes a proxy with its hub; it does not listen yet. The lock is held.
+func (s *Server) prepare(input *proxyInput) (*entry, error) {
+	s.made++
+	e := &entry{
+		proxy:   toxiproxy.NewProxy(s.api, input.Name, input.Listen, input.Upstream),
+		hub:     toxics.NewHub(fmt.Sprintf("%p-%d", s, s.made)),
+		streams: make(map[string]string),
+	}
+	if err := e.hub.Install(e.proxy); err != nil {
+		e.hub.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// adopt takes a proxy in and forgets the one that it replaced, if any. The
+// lock is held.
+func (s *Server) adopt(e *entry) {
+	for proxy, old := range s.entries {
+		if proxy.Name == e.proxy.Name {
+			old.hub.Close()
+			delete(s.entries, proxy)
+		}
+	}
+	s.entries[e.proxy] = e
+}
+
+// entry finds a proxy by name.
+func (s *Server) entry(name string) (*entry, error) {
+	proxy, err := s.api.Collection.Get(name)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // toxiproxy's own API error, with its status
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[proxy]; e != nil {
+		return e, nil
+	}
+	return nil, toxiproxy.ErrProxyNotFound
+}
