@@ -24,7 +24,8 @@ func FormatBaggage(members map[string]string) (string, error) {
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(members)) {
 		if !isToken(key) {
-			return "", fmt.Errorf("baggage key %q must be a token of letters, digits and !#$%%&'*+-.^_`|~", key)
+			return "", fmt.Errorf("baggage keys must be tokens of letters, digits and "+
+				"!#$%%&'*+-.^_`|~, got %q", key)
 		}
 		if b.Len() > 0 {
 			b.WriteByte(',')
@@ -37,6 +38,49 @@ func FormatBaggage(members map[string]string) (string, error) {
 		return "", fmt.Errorf("baggage must be at most %d bytes, got %d", maxBaggageBytes, b.Len())
 	}
 	return b.String(), nil
+}
+
+// MergeBaggage puts the members of add, a list that [FormatBaggage] made, behind
+// the header values own. What own says stays byte for byte, properties included:
+// a key that it holds is not added again. Members of add that would go beyond the
+// limits are left out; dropped is their number.
+func MergeBaggage(own []string, add string) (merged string, dropped int) {
+	merged = strings.Join(own, ",")
+	if add == "" {
+		return merged, 0
+	}
+	var keys []string
+	for member := range strings.SplitSeq(merged, ",") {
+		if key := memberKey(member); key != "" {
+			keys = append(keys, key)
+		}
+	}
+	var b strings.Builder
+	b.WriteString(merged)
+	for member := range strings.SplitSeq(add, ",") {
+		key := memberKey(member)
+		switch {
+		case slices.Contains(keys, key):
+		case len(keys) >= maxBaggageMembers || b.Len()+1+len(member) > maxBaggageBytes:
+			dropped++
+		default:
+			keys = append(keys, key)
+			if b.Len() > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString(member)
+		}
+	}
+	return b.String(), dropped
+}
+
+// memberKey is the key of one list member; empty for an empty member.
+func memberKey(member string) string {
+	end := strings.IndexAny(member, "=;")
+	if end < 0 {
+		end = len(member)
+	}
+	return strings.Trim(member[:end], " \t")
 }
 
 func isToken(s string) bool {

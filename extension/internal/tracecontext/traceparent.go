@@ -51,34 +51,58 @@ func ParseTraceparent(value string) (Traceparent, error) {
 		dst  []byte
 		text string
 	}{
-		{version[:], s[0:2]}, {t.TraceID[:], s[3:35]}, {t.SpanID[:], s[36:52]}, {flags[:], s[53:55]},
+		{version[:], s[0:2]},
+		{t.TraceID[:], s[3:35]},
+		{t.SpanID[:], s[36:52]},
+		{flags[:], s[53:55]},
 	} {
 		if err := decodeLower(field.dst, field.text); err != nil {
 			return Traceparent{}, fmt.Errorf("parsing traceparent %q: %w", value, err)
 		}
 	}
 	t.Flags = flags[0]
-	switch {
-	case version[0] == 0xff:
-		return Traceparent{}, fmt.Errorf("parsing traceparent %q: version ff is forbidden", value)
-	case version[0] == 0 && len(s) != traceparentLen:
-		return Traceparent{}, fmt.Errorf("parsing traceparent %q: version 00 has 55 characters, got %d",
-			value, len(s))
-	case len(s) > traceparentLen && s[traceparentLen] != '-':
-		return Traceparent{}, fmt.Errorf("parsing traceparent %q: no dash behind the flags", value)
-	case t.TraceID.IsZero() || t.SpanID.IsZero():
-		return Traceparent{}, fmt.Errorf("parsing traceparent %q: an id is zero", value)
+	if reason := t.reject(version[0], s[traceparentLen:]); reason != "" {
+		return Traceparent{}, fmt.Errorf("parsing traceparent %q: %s", value, reason)
 	}
 	return t, nil
 }
 
-// FromHeaders reads the traceparent of a request: exactly one header value is
-// accepted, as several of them mean that the trace has to be restarted.
-func FromHeaders(values []string) (Traceparent, error) {
-	if len(values) != 1 {
-		return Traceparent{}, fmt.Errorf("parsing traceparent: want one header, got %d", len(values))
+// reject says why the header must not be used, given its version and what
+// stands behind the flags; empty if it may.
+func (t Traceparent) reject(version byte, rest string) string {
+	switch {
+	case version == 0xff:
+		return "version ff is forbidden"
+	case version == 0 && rest != "":
+		return "version 00 ends behind the flags"
+	case rest != "" && rest[0] != '-':
+		return "no dash behind the flags"
+	case t.TraceID.IsZero() || t.SpanID.IsZero():
+		return "an id is zero"
+	default:
+		return ""
 	}
-	return ParseTraceparent(values[0])
+}
+
+// Extract reads a request's context from the values of its traceparent and
+// tracestate headers (section 4 of https://www.w3.org/TR/trace-context/).
+// Anything but one valid traceparent means that the trace is restarted: the
+// parent is zero, and the tracestate is not looked at. An invalid tracestate
+// leaves the parent as it is and the state empty. The error tells of either.
+func Extract(traceparents, tracestates []string) (parent Traceparent, state string, err error) {
+	switch len(traceparents) {
+	case 0:
+		return parent, "", nil
+	case 1:
+	default:
+		return parent, "", fmt.Errorf("parsing traceparent: one header is allowed, got %d",
+			len(traceparents))
+	}
+	if parent, err = ParseTraceparent(traceparents[0]); err != nil {
+		return parent, "", err
+	}
+	state, err = ParseTracestate(tracestates)
+	return parent, state, err
 }
 
 func decodeLower(dst []byte, text string) error {

@@ -49,9 +49,9 @@ func isStateKey(key string) bool {
 	if !multi {
 		return len(key) > 0 && len(key) <= maxStateKey && isLower(key[0]) && isKeyChars(key)
 	}
-	return len(tenant) > 0 && len(tenant) <= maxTenant && (isLower(tenant[0]) || isDigit(tenant[0])) &&
-		isKeyChars(tenant) && len(system) > 0 && len(system) <= maxSystem && isLower(system[0]) &&
-		isKeyChars(system)
+	return len(tenant) > 0 && len(tenant) <= maxTenant &&
+		(isLower(tenant[0]) || isDigit(tenant[0])) && isKeyChars(tenant) &&
+		len(system) > 0 && len(system) <= maxSystem && isLower(system[0]) && isKeyChars(system)
 }
 
 func isLower(c byte) bool { return c >= 'a' && c <= 'z' }

@@ -13,15 +13,13 @@ import (
 
 type activeKey struct{}
 
-// active is the application span that a context carries.
-type active struct {
-	parent     tracecontext.Traceparent
-	traceState string
-}
-
-func activeSpan(ctx context.Context) *active {
-	found, _ := ctx.Value(activeKey{}).(*active)
-	return found
+// activeSpan is the application span that a context carries, if it carries one.
+func activeSpan(ctx context.Context) (tracecontext.Traceparent, bool) {
+	found, ok := ctx.Value(activeKey{}).(*tracecontext.Traceparent)
+	if !ok {
+		return tracecontext.Traceparent{}, false
+	}
+	return *found, true
 }
 
 // AppSpan is a span of the script itself, around its requests.
@@ -30,6 +28,7 @@ type AppSpan struct {
 	spanID  tracecontext.SpanID
 	span    trace.Span // nil without SDK spans
 	sink    Sink       // told when a root ends; nil for a child
+	ctx     context.Context
 	once    sync.Once
 }
 
@@ -39,24 +38,24 @@ type AppSpan struct {
 func (p *Provider) StartSpan(
 	ctx context.Context, name string, attributes []attribute.KeyValue, sink Sink,
 ) (context.Context, *AppSpan) {
-	app := &AppSpan{spanID: newSpanID()}
-	var parent tracecontext.Traceparent
-	if outer := activeSpan(ctx); outer != nil {
-		parent = outer.parent
+	app := &AppSpan{spanID: newSpanID(), ctx: ctx}
+	parent, nested := activeSpan(ctx)
+	if nested {
 		app.traceID = parent.TraceID
 	} else {
 		app.traceID = newTraceID()
 		app.sink = sink
 		sink.Open(app.traceID)
 	}
-	sampled := p.sampler.sample(app.traceID, !parent.TraceID.IsZero(), parent.Sampled())
-	if sampled && p.exporting() {
+	sampled := p.sampler.sample(app.traceID, parent)
+	if bool(sampled) && p.exporting() {
 		start := withIDs(withParent(ctx, parent, "", false), app.traceID, app.spanID)
 		_, app.span = p.tracer.Start(start, name,
 			trace.WithSpanKind(trace.SpanKindInternal), trace.WithAttributes(attributes...))
 	}
-	ctx = context.WithValue(ctx, activeKey{}, &active{parent: parentOf(app.traceID, app.spanID, sampled)})
-	return ctx, app
+	return context.WithValue(ctx, activeKey{}, &tracecontext.Traceparent{
+		TraceID: app.traceID, SpanID: app.spanID, Flags: sampled.flags(),
+	}), app
 }
 
 // TraceID is the trace of the span.
@@ -72,8 +71,8 @@ func (s *AppSpan) Span() trace.Span { return s.span }
 func (s *AppSpan) End(err error) {
 	s.once.Do(func() {
 		if s.span != nil {
-			if err != nil && !interrupted(err) {
-				s.span.SetStatus(codes.Error, err.Error())
+			if err != nil && !interrupted(s.ctx, err) {
+				s.span.SetStatus(codes.Error, statusMessage(err))
 			}
 			s.span.End()
 		}

@@ -4,43 +4,29 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
-
-	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
 
 // otherMethod is the recorded method of a request with an unknown one.
 const otherMethod = "_OTHER"
 
 // startSpan makes the CLIENT span. What the conventions want at start is passed
-// at creation.
-func (x *exchange) startSpan(ctx context.Context, resend int) context.Context {
+// at creation, so that samplers and processors see it.
+func (x *exchange) startSpan(ctx context.Context) context.Context {
 	op, provider := x.op, x.op.client.provider
-	attributes := make([]attribute.KeyValue, 0, 12)
-	attributes = append(attributes, provider.names.request(x.req, op.recordedURL(x.req.URL.String()),
-		provider.methods)...)
-	attributes = append(attributes, attribute.String("user_agent.synthetic.type", "test"))
-	if resend > 0 {
-		attributes = append(attributes, attribute.Int("http.request.resend_count", resend))
-	}
-	if op.config.Template != "" {
-		attributes = append(attributes, attribute.String("url.template", op.config.Template))
-	}
-	if service := op.client.config.Service; service != "" {
-		attributes = append(attributes, attribute.String("service.peer.name", service))
-	}
-	attributes = append(attributes, op.client.capture.headers(
-		"http.request.header.", op.client.capture.request, x.req.Header)...)
 	parent := trace.ContextWithSpan(ctx, op.span)
 	ctx, x.span = provider.tracer.Start(
-		withIDs(parent, op.traceID, x.spanID), provider.spanName(x.req.Method, op.config.Template),
-		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...),
+		withIDs(parent, op.traceID, x.spanID),
+		provider.spanName(x.req.Method, op.config.Template),
+		trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(x.startAttributes()...),
 		trace.WithTimestamp(x.start),
 	)
 	if x.prepared != nil {
@@ -49,15 +35,75 @@ func (x *exchange) startSpan(ctx context.Context, resend int) context.Context {
 	return ctx
 }
 
+func (x *exchange) startAttributes() []attribute.KeyValue {
+	op, provider := x.op, x.op.client.provider
+	out := make([]attribute.KeyValue, 0, 14)
+	out = append(out, provider.names.request(
+		x.req, op.recordedURL(x.req.URL.String()), provider.methods)...)
+	out = append(out, attribute.String("user_agent.synthetic.type", "test"))
+	if resend := x.attempt.Resend; resend > 0 {
+		out = append(out, attribute.Int("http.request.resend_count", int(resend)))
+	}
+	if op.config.Template != "" {
+		out = append(out, attribute.String("url.template", op.config.Template))
+	}
+	if service := op.client.config.Service; service != "" {
+		out = append(out, attribute.String("service.peer.name", service))
+	}
+	capture := &op.client.capture
+	return append(out, capture.headers("http.request.header.", capture.request, x.req.Header)...)
+}
+
+// describe puts what is only known now on the span.
+func (x *exchange) describe(resp *http.Response, err error) {
+	client := x.op.client
+	out := make([]attribute.KeyValue, 0, 8)
+	if resp != nil {
+		out = append(out, client.provider.names.status(resp.StatusCode)...)
+		out = append(out, attribute.String("network.protocol.version", protocolVersion(resp)))
+		out = append(out, client.capture.headers(
+			"http.response.header.", client.capture.response, resp.Header)...)
+	}
+	if host, port, ok := x.conn.peer(); ok {
+		out = append(out, attribute.String("network.peer.address", host),
+			attribute.Int("network.peer.port", port))
+	}
+	if x.attempt.ErrorType != "" {
+		out = append(out, attribute.String("error.type", x.attempt.ErrorType))
+	}
+	if x.attempt.Sends > 1 {
+		out = append(out, attribute.Int("continuity.sends", int(x.attempt.Sends)))
+	}
+	if client.config.Timings {
+		out = append(out, x.timings()...)
+	}
+	x.span.SetAttributes(out...)
+	switch {
+	case err != nil && !x.op.interrupted(err):
+		x.span.SetStatus(codes.Error, statusMessage(err))
+	case err == nil && resp != nil && resp.StatusCode >= http.StatusBadRequest:
+		x.span.SetStatus(codes.Error, "")
+	}
+}
+
+func (x *exchange) timings() []attribute.KeyValue {
+	ms := func(ns int64) float64 { return float64(ns) / float64(time.Millisecond) }
+	return []attribute.KeyValue{
+		attribute.Float64("continuity.blocked_ms", ms(x.attempt.Blocked)),
+		attribute.Float64("continuity.connecting_ms", ms(x.attempt.Connecting)),
+		attribute.Float64("continuity.tls_ms", ms(x.attempt.TLS)),
+		attribute.Float64("continuity.waiting_ms", ms(x.attempt.Waiting)),
+	}
+}
+
 // attributeNames knows which generation of names is wanted.
 type attributeNames struct{ duplicate bool }
 
 // request is what is known before a request is sent.
-func (n attributeNames) request(req *http.Request, fullURL string, known []string) []attribute.KeyValue {
-	method := req.Method
-	if method == "" {
-		method = http.MethodGet
-	}
+func (n attributeNames) request(
+	req *http.Request, fullURL string, known []string,
+) []attribute.KeyValue {
+	method := methodOf(req.Method)
 	address, port := serverAddress(req)
 	out := make([]attribute.KeyValue, 0, 9)
 	if slices.Contains(known, method) {
@@ -66,13 +112,23 @@ func (n attributeNames) request(req *http.Request, fullURL string, known []strin
 		out = append(out, attribute.String("http.request.method", otherMethod),
 			attribute.String("http.request.method_original", method))
 	}
-	out = append(out, attribute.String("server.address", address), attribute.Int("server.port", port),
+	out = append(out,
+		attribute.String("server.address", address), attribute.Int("server.port", port),
 		attribute.String("url.full", fullURL))
 	if n.duplicate {
-		out = append(out, attribute.String("http.method", method), attribute.String("http.url", fullURL),
+		out = append(out,
+			attribute.String("http.method", method), attribute.String("http.url", fullURL),
 			attribute.String("net.peer.name", address), attribute.Int("net.peer.port", port))
 	}
 	return out
+}
+
+// methodOf is the method that goes over the wire: net/http takes none for GET.
+func methodOf(method string) string {
+	if method == "" {
+		return http.MethodGet
+	}
+	return method
 }
 
 func (n attributeNames) status(code int) []attribute.KeyValue {
@@ -105,9 +161,7 @@ func serverAddress(req *http.Request) (string, int) {
 
 // spanName is `{method}` or `{method} {url.template}`, never the path.
 func (p *Provider) spanName(method, template string) string {
-	if method == "" {
-		method = http.MethodGet
-	}
+	method = methodOf(method)
 	if !slices.Contains(p.methods, method) {
 		method = "HTTP"
 	}
@@ -118,8 +172,8 @@ func (p *Provider) spanName(method, template string) string {
 }
 
 func protocolVersion(resp *http.Response) string {
-	if resp.ProtoMajor == 2 {
-		return "2"
+	if resp.ProtoMajor >= 2 {
+		return strconv.Itoa(resp.ProtoMajor)
 	}
 	return strconv.Itoa(resp.ProtoMajor) + "." + strconv.Itoa(resp.ProtoMinor)
 }
@@ -133,7 +187,7 @@ func (c *capture) headers(prefix string, wanted []string, from http.Header) []at
 			continue
 		}
 		if c.sanitizes(name) {
-			values = []string{"[REDACTED]"}
+			values = []string{"[" + redacted + "]"}
 		}
 		out = append(out, attribute.StringSlice(prefix+strings.ToLower(name), values))
 	}
@@ -146,63 +200,4 @@ func (op *Operation) recordedURL(raw string) string {
 		raw = op.config.URLFilter(raw)
 	}
 	return RedactURL(raw)
-}
-
-// RedactURL replaces credentials and the values of signature parameters, and
-// leaves every other byte as it is
-// (https://opentelemetry.io/docs/specs/semconv/registry/attributes/url/, note on url.full).
-func RedactURL(raw string) string {
-	raw = redactUser(raw)
-	start := strings.IndexByte(raw, '?')
-	if start < 0 {
-		return raw
-	}
-	end := len(raw)
-	if hash := strings.IndexByte(raw[start:], '#'); hash >= 0 {
-		end = start + hash
-	}
-	parameters := strings.Split(raw[start+1:end], "&")
-	for i, parameter := range parameters {
-		name, _, hasValue := strings.Cut(parameter, "=")
-		if decoded, err := url.QueryUnescape(name); err == nil && hasValue && isSecretParameter(decoded) {
-			parameters[i] = name + "=REDACTED"
-		}
-	}
-	return raw[:start+1] + strings.Join(parameters, "&") + raw[end:]
-}
-
-func redactUser(raw string) string {
-	_, rest, ok := strings.Cut(raw, "://")
-	if !ok {
-		return raw
-	}
-	authority := rest
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		authority = rest[:i]
-	}
-	at := strings.LastIndexByte(authority, '@')
-	if at < 0 {
-		return raw
-	}
-	prefix := raw[:len(raw)-len(rest)]
-	return prefix + "REDACTED:REDACTED" + rest[at:]
-}
-
-func isSecretParameter(name string) bool {
-	switch name {
-	case "X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token", "AWSAccessKeyId",
-		"Signature", "sig", "X-Goog-Signature":
-		return true
-	default:
-		return false
-	}
-}
-
-// parentOf is the span context of an application span as a traceparent.
-func parentOf(traceID tracecontext.TraceID, spanID tracecontext.SpanID, sampled bool) tracecontext.Traceparent {
-	parent := tracecontext.Traceparent{TraceID: traceID, SpanID: spanID}
-	if sampled {
-		parent.Flags = tracecontext.FlagSampled
-	}
-	return parent
 }

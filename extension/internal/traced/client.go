@@ -102,7 +102,8 @@ func compile(config ClientConfig, p *Provider) (compiled, error) {
 	for _, pattern := range config.ExcludedURLs {
 		re, err := regexp.Compile(pattern)
 		if err != nil {
-			return ready, fmt.Errorf("excludedURLs must be regular expressions, got %q: %w", pattern, err)
+			return ready, fmt.Errorf("excludedURLs must be regular expressions, got %q: %w",
+				pattern, err)
 		}
 		ready.excluded = append(ready.excluded, re)
 	}
@@ -132,7 +133,19 @@ func (c CaptureHeaders) orElse(other CaptureHeaders) CaptureHeaders {
 
 // excludes reports whether a URL is outside tracing.
 func (c *compiled) excludes(url string) bool {
-	return slices.ContainsFunc(c.excluded, func(re *regexp.Regexp) bool { return re.MatchString(url) })
+	return matchesAny(c.excluded, url)
+}
+
+// excludesRequest is excludes for one round trip: a redirect may lead out of
+// tracing.
+func (c *compiled) excludesRequest(req *http.Request) bool {
+	return len(c.excluded) > 0 && c.excludes(req.URL.String())
+}
+
+func matchesAny(patterns []*regexp.Regexp, text string) bool {
+	return slices.ContainsFunc(patterns, func(re *regexp.Regexp) bool {
+		return re.MatchString(text)
+	})
 }
 
 // capture is the compiled form of CaptureHeaders.
@@ -146,8 +159,8 @@ func newCapture(c CaptureHeaders) (capture, error) {
 	for _, pattern := range c.Sanitize {
 		re, err := regexp.Compile("(?i)^(?:" + pattern + ")$")
 		if err != nil {
-			return ready, fmt.Errorf("captureHeaders.sanitize must be header names or regular expressions, "+
-				"got %q: %w", pattern, err)
+			return ready, fmt.Errorf("captureHeaders.sanitize must be header names or "+
+				"regular expressions, got %q: %w", pattern, err)
 		}
 		ready.sanitize = append(ready.sanitize, re)
 	}
@@ -164,6 +177,4 @@ func canonical(names []string) []string {
 	return out
 }
 
-func (c *capture) sanitizes(name string) bool {
-	return slices.ContainsFunc(c.sanitize, func(re *regexp.Regexp) bool { return re.MatchString(name) })
-}
+func (c *capture) sanitizes(name string) bool { return matchesAny(c.sanitize, name) }

@@ -1,6 +1,7 @@
 package traced
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http/httptrace"
@@ -12,6 +13,9 @@ import (
 // connTrace watches the connection of one round trip. Go's transport calls the
 // hooks from several goroutines, some of them after the round trip returned.
 type connTrace struct {
+	hooks httptrace.ClientTrace
+	outer httptrace.ClientTrace // the caller's hooks, called before ours
+
 	mu                        sync.Mutex
 	getConn, gotConn          time.Time
 	connectStart, connectDone time.Time
@@ -19,7 +23,7 @@ type connTrace struct {
 	wrote, firstByte          time.Time
 	connected                 bool
 	sends                     uint16
-	remote                    string
+	remote                    net.Addr
 }
 
 // connTiming is what is known when the round trip is over, in nanoseconds.
@@ -29,30 +33,108 @@ type connTiming struct {
 	sends                             uint16
 }
 
-func (t *connTrace) hooks() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		GetConn: func(string) { t.set(&t.getConn) },
-		GotConn: func(info httptrace.GotConnInfo) {
-			now := time.Now()
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			t.gotConn, t.connected = now, true
-			if info.Conn != nil {
-				t.remote = info.Conn.RemoteAddr().String()
-			}
-		},
-		ConnectStart:      func(string, string) { t.set(&t.connectStart) },
-		ConnectDone:       func(string, string, error) { t.set(&t.connectDone) },
-		TLSHandshakeStart: func() { t.set(&t.tlsStart) },
-		TLSHandshakeDone:  func(tls.ConnectionState, error) { t.set(&t.tlsDone) },
-		WroteHeaders: func() {
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			t.sends++
-		},
-		WroteRequest:         func(httptrace.WroteRequestInfo) { t.set(&t.wrote) },
-		GotFirstResponseByte: func() { t.set(&t.firstByte) },
+// withoutTrace hides the caller's hooks from [httptrace.WithClientTrace], which
+// would combine them with ours by reflection, at the price of the rest of our
+// work on a request. Our hooks call the caller's directly.
+type withoutTrace struct{ context.Context }
+
+// Value implements context.Context.
+func (c withoutTrace) Value(key any) any {
+	value := c.Context.Value(key)
+	if _, ok := value.(*httptrace.ClientTrace); ok {
+		return nil
 	}
+	return value
+}
+
+// attach returns the context that makes the transport call t, and the hooks
+// that ctx already has.
+func (t *connTrace) attach(ctx context.Context) context.Context {
+	if outer := httptrace.ContextClientTrace(ctx); outer != nil {
+		t.outer, t.hooks = *outer, *outer
+		ctx = withoutTrace{ctx}
+	}
+	t.hooks.GetConn = t.onGetConn
+	t.hooks.GotConn = t.onGotConn
+	t.hooks.ConnectStart = t.onConnectStart
+	t.hooks.ConnectDone = t.onConnectDone
+	t.hooks.TLSHandshakeStart = t.onTLSStart
+	t.hooks.TLSHandshakeDone = t.onTLSDone
+	t.hooks.WroteHeaders = t.onWroteHeaders
+	t.hooks.WroteRequest = t.onWroteRequest
+	t.hooks.GotFirstResponseByte = t.onFirstByte
+	return httptrace.WithClientTrace(ctx, &t.hooks)
+}
+
+func (t *connTrace) onGetConn(hostPort string) {
+	if t.outer.GetConn != nil {
+		t.outer.GetConn(hostPort)
+	}
+	t.set(&t.getConn)
+}
+
+func (t *connTrace) onGotConn(info httptrace.GotConnInfo) {
+	if t.outer.GotConn != nil {
+		t.outer.GotConn(info)
+	}
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.gotConn, t.connected = now, true
+	if info.Conn != nil {
+		t.remote = info.Conn.RemoteAddr()
+	}
+}
+
+func (t *connTrace) onConnectStart(network, addr string) {
+	if t.outer.ConnectStart != nil {
+		t.outer.ConnectStart(network, addr)
+	}
+	t.set(&t.connectStart)
+}
+
+func (t *connTrace) onConnectDone(network, addr string, err error) {
+	if t.outer.ConnectDone != nil {
+		t.outer.ConnectDone(network, addr, err)
+	}
+	t.set(&t.connectDone)
+}
+
+func (t *connTrace) onTLSStart() {
+	if t.outer.TLSHandshakeStart != nil {
+		t.outer.TLSHandshakeStart()
+	}
+	t.set(&t.tlsStart)
+}
+
+func (t *connTrace) onTLSDone(state tls.ConnectionState, err error) {
+	if t.outer.TLSHandshakeDone != nil {
+		t.outer.TLSHandshakeDone(state, err)
+	}
+	t.set(&t.tlsDone)
+}
+
+func (t *connTrace) onWroteHeaders() {
+	if t.outer.WroteHeaders != nil {
+		t.outer.WroteHeaders()
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sends++
+}
+
+func (t *connTrace) onWroteRequest(info httptrace.WroteRequestInfo) {
+	if t.outer.WroteRequest != nil {
+		t.outer.WroteRequest(info)
+	}
+	t.set(&t.wrote)
+}
+
+func (t *connTrace) onFirstByte() {
+	if t.outer.GotFirstResponseByte != nil {
+		t.outer.GotFirstResponseByte()
+	}
+	t.set(&t.firstByte)
 }
 
 func (t *connTrace) set(at *time.Time) {
@@ -83,8 +165,12 @@ func between(from, to time.Time) int64 {
 // peer is the address that the request was sent to.
 func (t *connTrace) peer() (host string, port int, ok bool) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	host, text, err := net.SplitHostPort(t.remote)
+	remote := t.remote
+	t.mu.Unlock()
+	if remote == nil {
+		return "", 0, false
+	}
+	host, text, err := net.SplitHostPort(remote.String())
 	if err != nil {
 		return "", 0, false
 	}

@@ -1,17 +1,11 @@
 package traced
 
 import (
-	"context"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"google.golang.org/grpc"
 )
 
 // environment reads the OTEL_* variables. An invalid value warns, naming the
@@ -76,9 +70,10 @@ func (e environment) sampler() sampler {
 	if name == "" {
 		name = "parentbased_always_on"
 	}
-	if arg := e.get("OTEL_TRACES_SAMPLER_ARG"); arg != "" && strings.HasSuffix(name, "traceidratio") {
+	arg := e.get("OTEL_TRACES_SAMPLER_ARG")
+	if arg != "" && strings.HasSuffix(name, "traceidratio") {
 		parsed, err := strconv.ParseFloat(arg, 64)
-		if err != nil || parsed < 0 || parsed > 1 {
+		if err != nil || !(parsed >= 0 && parsed <= 1) {
 			e.invalid("OTEL_TRACES_SAMPLER_ARG", arg, "a ratio between 0 and 1", "1 is used")
 		} else {
 			ratio = parsed
@@ -92,26 +87,64 @@ func (e environment) sampler() sampler {
 	return s
 }
 
-func (e environment) number(name string, fallback int) int {
+// flag reads a boolean: true or false in any case, and nothing else.
+func (e environment) flag(name string) bool {
+	switch value := e.get(name); strings.ToLower(value) {
+	case "", "false":
+		return false
+	case "true":
+		return true
+	default:
+		e.invalid(name, value, "true or false", "false is used")
+		return false
+	}
+}
+
+// number reads a whole number between 1 and most.
+func (e environment) number(name string, fallback, most int) int {
 	value := e.get(name)
 	if value == "" {
 		return fallback
 	}
 	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 {
-		e.invalid(name, value, "a whole number above 0", strconv.Itoa(fallback)+" is used")
+	if err != nil || n < 1 || n > most {
+		e.invalid(name, value, fmt.Sprintf("a whole number between 1 and %d", most),
+			strconv.Itoa(fallback)+" is used")
 		return fallback
 	}
 	return n
 }
 
+// Bounds of what the environment may ask for.
+const (
+	maxSpans        = 1 << 22          // queued, or in one batch
+	maxMilliseconds = 24 * 3600 * 1000 // a day
+)
+
+func (e environment) milliseconds(name string, fallback int) time.Duration {
+	return time.Duration(e.number(name, fallback, maxMilliseconds)) * time.Millisecond
+}
+
+// exportWorkers is the number of exports in flight.
+const exportWorkers = 4
+
 // batching sizes queue and batches for load; OTEL_BSP_* override it.
 func (e environment) batching() batching {
-	b := batching{workers: 4}
-	b.queue = e.number("OTEL_BSP_MAX_QUEUE_SIZE", 65_536)
-	b.batch = min(e.number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 2_048), b.queue)
-	b.delay = time.Duration(e.number("OTEL_BSP_SCHEDULE_DELAY", 1_000)) * time.Millisecond
-	b.timeout = max(e.exportTimeout(), time.Duration(e.number("OTEL_BSP_EXPORT_TIMEOUT", 30_000))*time.Millisecond)
+	const batchName = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
+	b := batching{
+		workers: exportWorkers,
+		queue:   e.number("OTEL_BSP_MAX_QUEUE_SIZE", 65_536, maxSpans),
+		batch:   e.number(batchName, 2_048, maxSpans),
+		delay:   e.milliseconds("OTEL_BSP_SCHEDULE_DELAY", 1_000),
+		timeout: max(e.exportTimeout(), e.milliseconds("OTEL_BSP_EXPORT_TIMEOUT", 30_000)),
+	}
+	if b.batch > b.queue {
+		if e.get(batchName) != "" {
+			e.warn(fmt.Sprintf("%s must be at most the queue's size, got %d: %d is used",
+				batchName, b.batch, b.queue))
+		}
+		b.batch = b.queue
+	}
 	return b
 }
 
@@ -128,68 +161,6 @@ func (e environment) signal(option string) (name, value string) {
 // exportTimeout bounds one export with its retries. The exporter's own default
 // of 10 s would cut its retry loop of a minute short.
 func (e environment) exportTimeout() time.Duration {
-	const fallback = 30_000
 	name, _ := e.signal("TIMEOUT")
-	return time.Duration(e.number(name, fallback)) * time.Millisecond
-}
-
-// exporter connects to the endpoint of the environment; nil without one. The
-// variables that are not read here are read by otlptracegrpc.
-func (e environment) exporter(
-	ctx context.Context, config ProviderConfig,
-) (sdktrace.SpanExporter, string, error) {
-	if config.Exporter != nil {
-		return config.Exporter, "test", nil
-	}
-	name, endpoint := e.signal("ENDPOINT")
-	disabled, _ := strconv.ParseBool(e.get("OTEL_SDK_DISABLED"))
-	if endpoint == "" || disabled || e.get("OTEL_TRACES_EXPORTER") == "none" {
-		return nil, "", nil
-	}
-	if protocolName, protocol := e.signal("PROTOCOL"); protocol != "" && protocol != "grpc" {
-		e.invalid(protocolName, protocol, "grpc", "grpc is used")
-	}
-	target, ok := e.endpointOption(name, endpoint)
-	if !ok {
-		return nil, "", nil
-	}
-	timeout := e.exportTimeout()
-	exporter, err := otlptracegrpc.New(ctx, target,
-		otlptracegrpc.WithTimeout(timeout),
-		otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{
-			Enabled: true, InitialInterval: 200 * time.Millisecond,
-			MaxInterval: 5 * time.Second, MaxElapsedTime: timeout,
-		}),
-		otlptracegrpc.WithDialOption(grpc.WithUnaryInterceptor(watchExports)),
-	)
-	if err != nil {
-		return nil, "", fmt.Errorf("%s %q: %w", name, endpoint, err)
-	}
-	return exporter, endpoint, nil
-}
-
-// endpointOption reads an endpoint: http and https URLs, or host:port with TLS
-// unless OTEL_EXPORTER_OTLP_INSECURE says otherwise.
-func (e environment) endpointOption(name, endpoint string) (otlptracegrpc.Option, bool) {
-	const accepted = "a URL such as http://localhost:4317, or host:port"
-	if !strings.Contains(endpoint, "://") {
-		if u, err := url.Parse("//" + endpoint); err != nil || u.Host == "" || u.Port() == "" {
-			e.invalid(name, endpoint, accepted, "client spans are not exported")
-			return nil, false
-		}
-		return otlptracegrpc.WithEndpoint(endpoint), true
-	}
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		e.invalid(name, endpoint, accepted, "client spans are not exported")
-		return nil, false
-	}
-	return otlptracegrpc.WithEndpointURL(endpoint), true
-}
-
-func unescape(value string) string {
-	if decoded, err := url.PathUnescape(value); err == nil {
-		return decoded
-	}
-	return value
+	return e.milliseconds(name, 30_000)
 }

@@ -14,17 +14,21 @@ import (
 // seeded by the system and has no lock.
 func newTraceID() (id tracecontext.TraceID) {
 	for id.IsZero() {
-		binary.NativeEndian.PutUint64(id[:8], rand.Uint64())
-		binary.NativeEndian.PutUint64(id[8:], rand.Uint64())
+		draw(id[:8])
+		draw(id[8:])
 	}
 	return id
 }
 
 func newSpanID() (id tracecontext.SpanID) {
 	for id.IsZero() {
-		binary.NativeEndian.PutUint64(id[:], rand.Uint64())
+		draw(id[:])
 	}
 	return id
+}
+
+func draw(dst []byte) {
+	binary.NativeEndian.PutUint64(dst, rand.Uint64()) //nolint:gosec // ids need no secrecy
 }
 
 type idsKey struct{}
@@ -35,7 +39,9 @@ type presetIDs struct {
 }
 
 // withIDs makes the SDK use ids that were already chosen.
-func withIDs(ctx context.Context, traceID tracecontext.TraceID, spanID tracecontext.SpanID) context.Context {
+func withIDs(
+	ctx context.Context, traceID tracecontext.TraceID, spanID tracecontext.SpanID,
+) context.Context {
 	return context.WithValue(ctx, idsKey{}, presetIDs{traceID, spanID})
 }
 

@@ -4,44 +4,54 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
-	"google.golang.org/grpc"
 )
 
 // ledger is a span processor that never blocks the load and never loses a span
 // without counting it. Several workers take batches off one queue, so that a
 // slow endpoint is answered with parallel exports before anything is dropped.
+//
+// A span is in exactly one place of the counts at any time, and moves under mu:
+//
+//	open ──► waiting ──► sending ──► exported | failed
+//	  └─────────┴───────────┴──────► dropped
 type ledger struct {
 	exporter sdktrace.SpanExporter
 	config   batching
 	warn     func(string)
 	queue    chan sdktrace.ReadOnlySpan
+	hurry    chan struct{} // makes a worker export what it has collected
 	stop     chan struct{}
 	cancel   context.CancelFunc
 	workers  sync.WaitGroup
 	stopped  sync.Once
 
-	// gate keeps OnEnd from adding to the queue once Shutdown counts what is left.
-	gate   sync.RWMutex
-	closed bool
+	mu     sync.Mutex
+	counts counts
+	closed bool // Shutdown counts what is left: OnEnd must not queue more
+	warned bool // of a failed export
+}
 
-	started, exported, failed, dropped atomic.Uint64
-	open, waiting, sending             atomic.Int64
-	failures                           atomic.Uint64
+// counts is the ledger's account of all spans.
+type counts struct {
+	started, exported, failed, dropped uint64
+	open, waiting, sending             uint64
 }
 
 var _ sdktrace.SpanProcessor = &ledger{}
 
-func newLedger(exporter sdktrace.SpanExporter, config batching, warn func(string)) *ledger {
-	ctx, cancel := context.WithCancel(context.Background())
+func newLedger(
+	ctx context.Context, exporter sdktrace.SpanExporter, config batching, warn func(string),
+) *ledger {
+	ctx, cancel := context.WithCancel(ctx)
 	l := &ledger{
 		exporter: exporter, config: config, warn: warn, cancel: cancel,
-		queue: make(chan sdktrace.ReadOnlySpan, config.queue), stop: make(chan struct{}),
+		queue: make(chan sdktrace.ReadOnlySpan, config.queue),
+		hurry: make(chan struct{}), stop: make(chan struct{}),
 	}
 	for range config.workers {
 		l.workers.Go(func() { l.work(ctx) })
@@ -51,64 +61,74 @@ func newLedger(exporter sdktrace.SpanExporter, config batching, warn func(string
 
 // OnStart implements sdktrace.SpanProcessor.
 func (l *ledger) OnStart(context.Context, sdktrace.ReadWriteSpan) {
-	l.started.Add(1)
-	l.open.Add(1)
+	l.move(func(c *counts) {
+		c.started++
+		c.open++
+	})
 }
 
-// OnEnd implements sdktrace.SpanProcessor. It never waits.
+// OnEnd implements sdktrace.SpanProcessor. It never waits: a span that finds
+// the queue full is dropped, and counted.
 func (l *ledger) OnEnd(s sdktrace.ReadOnlySpan) {
-	l.gate.RLock()
-	defer l.gate.RUnlock()
-	if !l.closed {
-		l.waiting.Add(1)
-		l.open.Add(-1)
-		select {
-		case l.queue <- s:
-			return
-		default:
-			l.dropped.Add(1)
-			l.waiting.Add(-1)
-			return
-		}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.counts.open--
+	if l.closed {
+		l.counts.dropped++
+		return
 	}
-	l.dropped.Add(1)
-	l.open.Add(-1)
+	select {
+	case l.queue <- s:
+		l.counts.waiting++
+	default:
+		l.counts.dropped++
+	}
+}
+
+// move changes the counts. Readers see all of a change or nothing.
+func (l *ledger) move(change func(*counts)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change(&l.counts)
 }
 
 func (l *ledger) stats() Ledger {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.counts
 	return Ledger{
-		Started: l.started.Load(), Exported: l.exported.Load(), Failed: l.failed.Load(),
-		Dropped:  l.dropped.Load(),
-		InFlight: uint64(max(0, l.open.Load()+l.waiting.Load()+l.sending.Load())),
+		Started: c.started, Exported: c.exported, Failed: c.failed, Dropped: c.dropped,
+		InFlight: c.open + c.waiting + c.sending,
 	}
 }
 
+// work exports batches until the ledger stops and the queue is empty.
 func (l *ledger) work(ctx context.Context) {
 	batch := make([]sdktrace.ReadOnlySpan, 0, l.config.batch)
 	timer := time.NewTimer(l.config.delay)
 	defer timer.Stop()
 	for {
+		var first sdktrace.ReadOnlySpan
 		select {
-		case first := <-l.queue:
-			batch = l.collect(append(batch[:0], first), timer)
-			l.export(ctx, batch)
-			clear(batch)
+		case first = <-l.queue:
 		case <-l.stop:
 			select {
-			case first := <-l.queue:
-				batch = l.collect(append(batch[:0], first), timer)
-				l.export(ctx, batch)
-				clear(batch)
+			case first = <-l.queue:
 			default:
 				return
 			}
 		}
+		batch = l.collect(append(batch[:0], first), timer)
+		l.export(ctx, batch)
+		clear(batch)
 	}
 }
 
 // collect fills the batch from the queue until it is full, its delay has
-// passed, or the ledger stops and the queue is empty.
-func (l *ledger) collect(batch []sdktrace.ReadOnlySpan, timer *time.Timer) []sdktrace.ReadOnlySpan {
+// passed, or somebody waits for it and the queue is empty.
+func (l *ledger) collect(
+	batch []sdktrace.ReadOnlySpan, timer *time.Timer,
+) []sdktrace.ReadOnlySpan {
 	timer.Reset(l.config.delay)
 	for len(batch) < l.config.batch {
 		select {
@@ -122,6 +142,8 @@ func (l *ledger) collect(batch []sdktrace.ReadOnlySpan, timer *time.Timer) []sdk
 			batch = append(batch, next)
 		case <-timer.C:
 			return batch
+		case <-l.hurry:
+			return batch
 		case <-l.stop:
 			return batch
 		}
@@ -129,85 +151,96 @@ func (l *ledger) collect(batch []sdktrace.ReadOnlySpan, timer *time.Timer) []sdk
 	return batch
 }
 
-type exportKey struct{}
-
-// exportResult is what the endpoint answered to one export.
-type exportResult struct {
-	mu       sync.Mutex
-	answered bool
-	rejected int64
-	message  string
-}
-
 // export sends one batch and enters it into the ledger.
 func (l *ledger) export(ctx context.Context, batch []sdktrace.ReadOnlySpan) {
-	n := int64(len(batch))
-	l.sending.Add(n)
-	l.waiting.Add(-n)
-	defer l.sending.Add(-n)
+	n := uint64(len(batch))
+	l.move(func(c *counts) {
+		c.waiting -= n
+		c.sending += n
+	})
+	out := l.send(ctx, batch)
+	l.move(func(c *counts) {
+		c.sending -= n
+		c.exported += out.exported
+		c.failed += out.failed
+		c.dropped += out.dropped
+	})
+	l.complain(out.err)
+}
+
+// sent says what became of a batch.
+type sent struct {
+	exported, failed, dropped uint64
+	err                       error
+}
+
+// send exports a batch; one that is too large for the endpoint goes in halves.
+func (l *ledger) send(ctx context.Context, batch []sdktrace.ReadOnlySpan) sent {
+	n := uint64(len(batch))
 	if ctx.Err() != nil {
-		l.dropped.Add(uint64(n))
-		return
+		return sent{dropped: n}
 	}
-	result := &exportResult{}
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, exportKey{}, result), l.config.timeout)
+	answer := &exportAnswer{}
+	limited, cancel := context.WithTimeout(answer.watch(ctx), l.config.timeout)
 	defer cancel()
-	err := l.exporter.ExportSpans(ctx, batch)
-	result.mu.Lock()
-	defer result.mu.Unlock()
-	switch {
-	case result.answered:
-		rejected := min(max(result.rejected, 0), n)
-		l.failed.Add(uint64(rejected))
-		l.exported.Add(uint64(n - rejected))
-		if rejected > 0 {
-			l.complain(fmt.Errorf("the endpoint rejected %d of %d spans: %s", rejected, n, result.message))
+	err := l.exporter.ExportSpans(limited, batch)
+	switch rejected, message, answered := answer.get(); {
+	case answered && rejected > 0:
+		rejected = min(rejected, n)
+		return sent{exported: n - rejected, failed: rejected, err: fmt.Errorf(
+			"the endpoint rejected %d of %d spans: %s", rejected, n, message)}
+	case answered || err == nil:
+		return sent{exported: n}
+	case n > 1 && isTooLarge(err):
+		first, second := l.send(ctx, batch[:n/2]), l.send(ctx, batch[n/2:])
+		return sent{
+			first.exported + second.exported, first.failed + second.failed,
+			first.dropped + second.dropped, errors.Join(first.err, second.err),
 		}
-	case err != nil:
-		l.failed.Add(uint64(n))
-		l.complain(err)
 	default:
-		l.exported.Add(uint64(n))
+		return sent{failed: n, err: err}
 	}
+}
+
+// isTooLarge recognizes what gRPC, the exporters and HTTP servers say of a
+// message beyond their limit. It was refused as a whole, before it was read.
+func isTooLarge(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "larger than max") || strings.Contains(text, "too large") ||
+		strings.Contains(text, "Request Entity Too Large")
 }
 
 // complain warns of the first failed export; the ledger tells of the others.
 func (l *ledger) complain(err error) {
-	if l.failures.Add(1) == 1 {
+	if err == nil {
+		return
+	}
+	l.mu.Lock()
+	told := l.warned
+	l.warned = true
+	l.mu.Unlock()
+	if !told {
 		l.warn(fmt.Sprintf("exporting client spans: %v (further failures are only counted)", err))
 	}
 }
 
-// watchExports is the interceptor that sees the endpoint's answers: the
-// exporter itself hides how many spans a partial success rejected.
-func watchExports(
-	ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
-	invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
-) error {
-	err := invoke(ctx, method, req, reply, cc, opts...)
-	result, ok := ctx.Value(exportKey{}).(*exportResult)
-	if !ok || err != nil {
-		return err
-	}
-	result.mu.Lock()
-	defer result.mu.Unlock()
-	result.answered = true
-	if answer, ok := reply.(*coltracepb.ExportTraceServiceResponse); ok {
-		result.rejected = answer.GetPartialSuccess().GetRejectedSpans()
-		result.message = answer.GetPartialSuccess().GetErrorMessage()
-	}
-	return nil
+// left is how many spans wait or are being sent.
+func (l *ledger) left() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.counts.waiting + l.counts.sending
 }
 
 // ForceFlush implements sdktrace.SpanProcessor: it waits until nothing is queued.
 func (l *ledger) ForceFlush(ctx context.Context) error {
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for l.waiting.Load()+l.sending.Load() > 0 {
+	for left := l.left(); left > 0; left = l.left() {
 		select {
+		case l.hurry <- struct{}{}:
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%d spans are still queued: %w", l.waiting.Load()+l.sending.Load(), ctx.Err())
+			return fmt.Errorf("%d spans are still queued: %w", left, ctx.Err())
 		}
 	}
 	return nil
@@ -217,9 +250,9 @@ func (l *ledger) ForceFlush(ctx context.Context) error {
 // when ctx ends first, cancels the exports and counts the rest as lost.
 func (l *ledger) Shutdown(ctx context.Context) (err error) {
 	l.stopped.Do(func() {
-		l.gate.Lock()
+		l.mu.Lock()
 		l.closed = true
-		l.gate.Unlock()
+		l.mu.Unlock()
 		close(l.stop)
 		done := make(chan struct{})
 		go func() {

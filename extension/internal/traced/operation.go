@@ -2,7 +2,9 @@ package traced
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,10 +42,10 @@ type Operation struct {
 	traceID    tracecontext.TraceID
 	spanID     tracecontext.SpanID
 	traceState string
-	sampled    bool
+	sampled    decision
 	excluded   bool
 	joined     bool            // part of an application span's trace: its end closes the trace
-	ctx        context.Context //nolint:containedctx // carries the SDK's operation span
+	ctx        context.Context // the VU's: tells an interruption from a timeout
 	span       trace.Span      // nil without SDK spans
 
 	mu       sync.Mutex
@@ -69,11 +71,11 @@ func (c *Client) Start(ctx context.Context, config OperationConfig) *Operation {
 	} else {
 		op.traceID, op.joined = parent.TraceID, !remote
 	}
-	op.sampled = c.sampler.sample(op.traceID, !parent.TraceID.IsZero(), parent.Sampled())
+	op.sampled = c.sampler.sample(op.traceID, parent)
 	if !op.joined {
 		c.sink.Open(op.traceID)
 	}
-	if op.sampled && c.provider.records(c.config) {
+	if bool(op.sampled) && c.provider.records(c.config) {
 		op.startSpan(ctx, parent, remote)
 	}
 	return op
@@ -81,28 +83,30 @@ func (c *Client) Start(ctx context.Context, config OperationConfig) *Operation {
 
 // parent finds what the operation belongs to; remote is a continued header.
 func (op *Operation) parent(ctx context.Context) (parent tracecontext.Traceparent, remote bool) {
-	if active := activeSpan(ctx); active != nil {
-		op.traceState = active.traceState
-		return active.parent, false
+	if active, ok := activeSpan(ctx); ok {
+		return active, false
 	}
 	if !op.client.config.Continue || op.config.Traceparent == "" {
 		return parent, false
 	}
-	parent, err := tracecontext.ParseTraceparent(op.config.Traceparent)
-	if err != nil {
-		op.client.provider.warn("continue: " + err.Error() + "; a new trace is started")
-		return tracecontext.Traceparent{}, false
+	parent, state, err := tracecontext.Extract(
+		[]string{op.config.Traceparent}, []string{op.config.Tracestate})
+	switch {
+	case parent.TraceID.IsZero():
+		op.client.provider.warnOnce("traceparent",
+			fmt.Sprintf("continue: %v; a new trace is started", err))
+	case err != nil:
+		op.client.provider.warnOnce("tracestate",
+			fmt.Sprintf("continue: %v; tracestate is not sent on", err))
 	}
-	if op.traceState, err = tracecontext.ParseTracestate([]string{op.config.Tracestate}); err != nil {
-		op.client.provider.warn("continue: " + err.Error() + "; tracestate is not sent on")
-	}
+	op.traceState = state
 	return parent, true
 }
 
 func (op *Operation) startSpan(ctx context.Context, parent tracecontext.Traceparent, remote bool) {
 	ctx = withParent(ctx, parent, op.traceState, remote)
 	name := op.client.provider.spanName(op.config.Method, op.config.Template)
-	op.ctx, op.span = op.client.provider.tracer.Start(
+	_, op.span = op.client.provider.tracer.Start(
 		withIDs(ctx, op.traceID, op.spanID), name,
 		trace.WithSpanKind(trace.SpanKindInternal),
 		trace.WithAttributes(attribute.String("url.full", op.recordedURL(op.config.URL))),
@@ -141,7 +145,7 @@ func (op *Operation) RoundTrips() int {
 }
 
 // Sampled is the sampled flag that the operation sends.
-func (op *Operation) Sampled() bool { return op.sampled }
+func (op *Operation) Sampled() bool { return bool(op.sampled) }
 
 // Excluded reports whether the operation is outside tracing.
 func (op *Operation) Excluded() bool { return op.excluded }
@@ -194,55 +198,61 @@ func (op *Operation) End(err error) {
 	op.open = nil
 	op.mu.Unlock()
 	for _, x := range open {
-		x.finish(nil)
+		x.abandon()
 	}
 	op.Release()
 	if op.span != nil {
-		if err != nil && !interrupted(err) {
-			op.span.SetStatus(codes.Error, err.Error())
-		}
-		op.span.End()
+		op.endSpan(err)
 	}
 	if !op.joined {
 		op.client.sink.Close(op.traceID)
 	}
 }
 
-// begin registers a round trip and returns its number, 0 for the first.
-func (op *Operation) begin(x *exchange) (resend int) {
+func (op *Operation) endSpan(err error) {
+	if err != nil && !op.interrupted(err) {
+		op.span.SetAttributes(attribute.String("error.type", failure(err)))
+		op.span.SetStatus(codes.Error, statusMessage(err))
+	}
+	op.span.End()
+}
+
+// begin numbers a round trip, from 0, and gives it its span id: the prepared
+// span's, if a hook prepared one. The first round trip of an attempt has waited
+// for the backoff; its redirect hops and authentication exchanges have not.
+func (op *Operation) begin(x *exchange, t *transport) (resend int, waited time.Duration) {
 	op.mu.Lock()
 	defer op.mu.Unlock()
 	resend = op.trips
 	op.trips++
+	waited, t.backoff = t.backoff, 0
+	if x.prepared, op.prepared = op.prepared, nil; x.prepared != nil {
+		x.spanID = x.prepared.spanID
+	} else {
+		x.spanID = newSpanID()
+	}
 	op.last = x.spanID
+	return resend, waited
+}
+
+// opened puts an exchange on the list of those that End completes.
+func (op *Operation) opened(x *exchange) {
+	op.mu.Lock()
+	defer op.mu.Unlock()
 	op.open = append(op.open, x)
-	if op.prepared != nil && op.prepared.spanID == x.spanID {
-		x.prepared, op.prepared = op.prepared, nil
-	}
-	return resend
 }
 
-// nextSpanID is the prepared span's id, if a hook prepared one, else a new one.
-func (op *Operation) nextSpanID() tracecontext.SpanID {
+// closed takes an exchange off the open list, and keeps it for a response hook
+// if there is one to come.
+func (op *Operation) closed(x *exchange) (held bool) {
 	op.mu.Lock()
 	defer op.mu.Unlock()
-	if op.prepared != nil {
-		return op.prepared.spanID
+	if i := slices.Index(op.open, x); i >= 0 {
+		op.open = slices.Delete(op.open, i, i+1)
 	}
-	return newSpanID()
-}
-
-// closed takes an exchange off the open list.
-func (op *Operation) closed(x *exchange) {
-	op.mu.Lock()
-	defer op.mu.Unlock()
-	for i, other := range op.open {
-		if other == x {
-			op.open = append(op.open[:i], op.open[i+1:]...)
-			break
-		}
-	}
-	if op.config.Hold && !op.ended && x.span != nil {
+	held = op.config.Hold && !op.ended && x.span != nil
+	if held {
 		op.held = append(op.held, x)
 	}
+	return held
 }

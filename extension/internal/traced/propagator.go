@@ -13,37 +13,40 @@ import (
 type carrier struct {
 	traceID    tracecontext.TraceID
 	spanID     tracecontext.SpanID
-	parentID   tracecontext.SpanID
-	sampled    bool
+	sampled    decision
 	traceState string
 	baggage    string
-}
-
-func (c carrier) flags() byte {
-	if c.sampled {
-		return tracecontext.FlagSampled
-	}
-	return 0
+	warn       func(kind, message string) // told what had to be left out
 }
 
 // propagator writes one header format into h.
-type propagator func(h http.Header, c carrier)
+type propagator func(h http.Header, c *carrier)
+
+// propagatorNames is what users are told.
+const propagatorNames = "tracecontext, baggage, b3, b3multi, jaeger, xray, none"
+
+func propagatorNamed(name string) (propagator, bool) {
+	switch name {
+	case "tracecontext":
+		return injectTraceContext, true
+	case "baggage":
+		return injectBaggage, true
+	case "b3":
+		return injectB3, true
+	case "b3multi":
+		return injectB3Multi, true
+	case "jaeger":
+		return injectJaeger, true
+	case "xray":
+		return injectXRay, true
+	default:
+		return nil, false
+	}
+}
 
 // parsePropagators reads propagator names: trimmed, deduplicated, unknown ones
 // are an error, "none" stands for none at all.
 func parsePropagators(names []string) ([]propagator, error) {
-	known := []struct {
-		name   string
-		inject propagator
-	}{
-		{"tracecontext", injectTraceContext},
-		{"baggage", injectBaggage},
-		{"b3", injectB3},
-		{"b3multi", injectB3Multi},
-		{"jaeger", injectJaeger},
-		{"xray", injectXRay},
-		{"none", nil},
-	}
 	var out []propagator
 	var seen []string
 	for _, raw := range names {
@@ -52,26 +55,17 @@ func parsePropagators(names []string) ([]propagator, error) {
 			continue
 		}
 		seen = append(seen, name)
-		found := false
-		for _, k := range known {
-			if k.name != name {
-				continue
-			}
-			found = true
-			if k.inject != nil {
-				out = append(out, k.inject)
-			}
+		if name == "none" {
+			continue
 		}
-		if !found {
-			return nil, fmt.Errorf("propagators must be of tracecontext, baggage, b3, b3multi, jaeger, xray, none; "+
-				"got %q", raw)
+		inject, ok := propagatorNamed(name)
+		if !ok {
+			return nil, fmt.Errorf("propagators must be of %s, got %q", propagatorNames, raw)
 		}
+		out = append(out, inject)
 	}
-	if slices.Contains(seen, "none") {
-		if len(seen) > 1 {
-			return nil, fmt.Errorf("propagators: none cannot be combined, got %q", names)
-		}
-		return nil, nil
+	if slices.Contains(seen, "none") && len(seen) > 1 {
+		return nil, fmt.Errorf("propagators: none cannot be combined, got %q", names)
 	}
 	return out, nil
 }
@@ -84,9 +78,9 @@ const (
 	headerBaggage     = "Baggage"
 )
 
-func injectTraceContext(h http.Header, c carrier) {
+func injectTraceContext(h http.Header, c *carrier) {
 	h[headerTraceparent] = []string{tracecontext.Traceparent{
-		TraceID: c.traceID, SpanID: c.spanID, Flags: c.flags(),
+		TraceID: c.traceID, SpanID: c.spanID, Flags: c.sampled.flags(),
 	}.String()}
 	if c.traceState == "" {
 		delete(h, headerTracestate)
@@ -96,50 +90,53 @@ func injectTraceContext(h http.Header, c carrier) {
 }
 
 // injectBaggage adds the client's members behind those that the script set.
-func injectBaggage(h http.Header, c carrier) {
+func injectBaggage(h http.Header, c *carrier) {
 	if c.baggage == "" {
 		return
 	}
-	if own := h.Values(headerBaggage); len(own) > 0 {
-		h[headerBaggage] = []string{strings.Join(append(slices.Clone(own), c.baggage), ",")}
+	own := h[headerBaggage]
+	if len(own) == 0 {
+		h[headerBaggage] = []string{c.baggage}
 		return
 	}
-	h[headerBaggage] = []string{c.baggage}
+	merged, dropped := tracecontext.MergeBaggage(own, c.baggage)
+	if dropped > 0 {
+		c.warn("baggage", fmt.Sprintf("baggage: the header that the script sets leaves no room "+
+			"for %d members of the client's baggage (64 members and 8192 bytes are allowed)",
+			dropped))
+	}
+	h[headerBaggage] = []string{merged}
 }
 
 // injectB3 writes the single b3 header (https://github.com/openzipkin/b3-propagation).
-func injectB3(h http.Header, c carrier) {
-	h["B3"] = []string{c.traceID.String() + "-" + c.spanID.String() + "-" + digit(c.sampled)}
+func injectB3(h http.Header, c *carrier) {
+	h["B3"] = []string{c.traceID.String() + "-" + c.spanID.String() + "-" + c.sampled.digit()}
 }
 
-// injectB3Multi writes the X-B3 headers (https://github.com/openzipkin/b3-propagation).
-func injectB3Multi(h http.Header, c carrier) {
+// injectB3Multi writes the X-B3 headers. OpenTelemetry forbids to send the
+// parent's id with them, so one that the script set goes.
+// (https://opentelemetry.io/docs/specs/otel/context/api-propagators/#b3-requirements)
+func injectB3Multi(h http.Header, c *carrier) {
 	h["X-B3-Traceid"] = []string{c.traceID.String()}
 	h["X-B3-Spanid"] = []string{c.spanID.String()}
-	h["X-B3-Sampled"] = []string{digit(c.sampled)}
-	if !c.parentID.IsZero() {
-		h["X-B3-Parentspanid"] = []string{c.parentID.String()}
-	}
+	h["X-B3-Sampled"] = []string{c.sampled.digit()}
+	delete(h, "X-B3-Parentspanid")
 }
 
 // injectJaeger writes uber-trace-id
 // (https://www.jaegertracing.io/sdk-migration/#propagation-format).
-func injectJaeger(h http.Header, c carrier) {
-	h["Uber-Trace-Id"] = []string{c.traceID.String() + ":" + c.spanID.String() + ":0:" + digit(c.sampled)}
+func injectJaeger(h http.Header, c *carrier) {
+	h["Uber-Trace-Id"] = []string{
+		c.traceID.String() + ":" + c.spanID.String() + ":0:" + c.sampled.digit(),
+	}
 }
 
 // injectXRay writes X-Amzn-Trace-Id
-// (https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader).
-func injectXRay(h http.Header, c carrier) {
+// (https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html).
+func injectXRay(h http.Header, c *carrier) {
 	id := c.traceID.String()
 	h["X-Amzn-Trace-Id"] = []string{
-		"Root=1-" + id[:8] + "-" + id[8:] + ";Parent=" + c.spanID.String() + ";Sampled=" + digit(c.sampled),
+		"Root=1-" + id[:8] + "-" + id[8:] +
+			";Parent=" + c.spanID.String() + ";Sampled=" + c.sampled.digit(),
 	}
-}
-
-func digit(b bool) string {
-	if b {
-		return "1"
-	}
-	return "0"
 }

@@ -3,12 +3,16 @@ package traced
 import (
 	"context"
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -20,7 +24,7 @@ const (
 
 // ProviderConfig is what a provider needs from its surroundings.
 type ProviderConfig struct {
-	ServiceName    string // service.name unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES set it
+	ServiceName    string // service.name unless the environment sets it
 	ServiceVersion string // service.version
 	Version        string // of the instrumentation scope
 	Getenv         func(string) string
@@ -38,6 +42,7 @@ type Provider struct {
 	ledger      *ledger
 	endpoint    string
 	warn        func(string)
+	warned      sync.Map // what warnOnce has told
 	names       attributeNames
 	methods     []string
 	propagators []string
@@ -69,19 +74,33 @@ func NewProvider(ctx context.Context, config ProviderConfig) (*Provider, error) 
 	if err != nil {
 		return nil, err
 	}
-	options := []sdktrace.TracerProviderOption{
-		sdktrace.WithIDGenerator(idGenerator{}), sdktrace.WithSampler(sdktrace.AlwaysSample()),
-		sdktrace.WithResource(env.resource(config)),
-	}
 	if exporter != nil {
 		p.endpoint = endpoint
-		p.ledger = newLedger(exporter, env.batching(), env.warn)
+		p.ledger = newLedger(context.WithoutCancel(ctx), exporter, env.batching(), env.warn)
+	}
+	p.useSDK(config.Version, sdktrace.WithResource(env.resource(ctx, config)))
+	return p, nil
+}
+
+// useSDK makes the tracer. The sampling decision has been taken when a span is
+// started, so the SDK samples all.
+func (p *Provider) useSDK(version string, options ...sdktrace.TracerProviderOption) {
+	options = append([]sdktrace.TracerProviderOption{
+		sdktrace.WithIDGenerator(idGenerator{}), sdktrace.WithSampler(sdktrace.AlwaysSample()),
+	}, options...)
+	if p.ledger != nil {
 		options = append(options, sdktrace.WithSpanProcessor(p.ledger))
 	}
 	p.sdk = sdktrace.NewTracerProvider(options...)
 	p.tracer = p.sdk.Tracer(scopeName,
-		trace.WithInstrumentationVersion(config.Version), trace.WithSchemaURL(schemaURL))
-	return p, nil
+		trace.WithInstrumentationVersion(version), trace.WithSchemaURL(schemaURL))
+}
+
+// warnOnce tells of the first of many events of a kind: it is called per request.
+func (p *Provider) warnOnce(kind, message string) {
+	if _, told := p.warned.LoadOrStore(kind, true); !told {
+		p.warn(message + " (further ones are not told)")
+	}
 }
 
 func (p *Provider) exporting() bool { return p.ledger != nil }
@@ -127,28 +146,43 @@ func (p *Provider) Shutdown(ctx context.Context) error {
 }
 
 // resource is service.name and service.version under what the environment says.
-func (e environment) resource(config ProviderConfig) *resource.Resource {
-	values := map[string]string{"service.name": config.ServiceName, "service.version": config.ServiceVersion}
-	for pair := range strings.SplitSeq(e.get("OTEL_RESOURCE_ATTRIBUTES"), ",") {
-		name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
-		switch {
-		case pair == "":
-		case !ok || name == "":
-			e.invalid("OTEL_RESOURCE_ATTRIBUTES", pair, "key=value pairs with commas", "the pair is left out")
-		default:
-			values[name] = unescape(value)
-		}
-	}
+func (e environment) resource(
+	ctx context.Context, config ProviderConfig,
+) *resource.Resource {
+	sdk, _ := resource.New(ctx, resource.WithTelemetrySDK()) // detects nothing
+	attributes := append(sdk.Attributes(),
+		semconv.ServiceName(config.ServiceName), semconv.ServiceVersion(config.ServiceVersion))
+	attributes = append(attributes, e.resourceAttributes()...)
 	if name := e.get("OTEL_SERVICE_NAME"); name != "" {
-		values["service.name"] = name
+		attributes = append(attributes, semconv.ServiceName(name))
 	}
-	attributes := make([]attribute.KeyValue, 0, len(values))
-	for name, value := range values {
-		if value != "" {
-			attributes = append(attributes, attribute.String(name, value))
+	attributes = slices.DeleteFunc(attributes, func(kv attribute.KeyValue) bool {
+		return kv.Value.AsString() == ""
+	})
+	return resource.NewWithAttributes(schemaURL, attributes...) // of equal keys the last counts
+}
+
+// resourceAttributes reads OTEL_RESOURCE_ATTRIBUTES: percent-encoded key=value
+// pairs. One that cannot be read discards the variable, as the specification
+// asks (https://opentelemetry.io/docs/specs/otel/resource/sdk/).
+func (e environment) resourceAttributes() []attribute.KeyValue {
+	const name = "OTEL_RESOURCE_ATTRIBUTES"
+	var out []attribute.KeyValue
+	for pair := range strings.SplitSeq(e.get(name), ",") {
+		if strings.TrimSpace(pair) == "" {
+			continue
 		}
+		key, value, ok := strings.Cut(pair, "=")
+		key, keyErr := url.PathUnescape(strings.TrimSpace(key))
+		value, valueErr := url.PathUnescape(strings.TrimSpace(value))
+		if !ok || key == "" || keyErr != nil || valueErr != nil {
+			e.invalid(name, pair, "percent-encoded key=value pairs with commas",
+				"the variable is ignored")
+			return nil
+		}
+		out = append(out, attribute.String(key, value))
 	}
-	return resource.NewWithAttributes(schemaURL, attributes...)
+	return out
 }
 
 // batching is how the exporter's queue is sized for load.

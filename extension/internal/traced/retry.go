@@ -1,6 +1,7 @@
 package traced
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -28,11 +29,15 @@ type Retry struct {
 func DefaultRetry() Retry {
 	return Retry{
 		Attempts: 1,
-		Statuses: []int{http.StatusBadGateway, http.StatusServiceUnavailable,
-			http.StatusGatewayTimeout, http.StatusTooManyRequests},
+		Statuses: []int{
+			http.StatusBadGateway, http.StatusServiceUnavailable,
+			http.StatusGatewayTimeout, http.StatusTooManyRequests,
+		},
 		Errors: true,
-		Methods: []string{http.MethodGet, http.MethodHead, http.MethodPut,
-			http.MethodDelete, http.MethodOptions, http.MethodTrace},
+		Methods: []string{
+			http.MethodGet, http.MethodHead, http.MethodPut,
+			http.MethodDelete, http.MethodOptions, http.MethodTrace,
+		},
 		Initial: 100 * time.Millisecond, Max: 5 * time.Second, Multiplier: 2, Jitter: 0.2,
 		RespectRetryAfter: true,
 	}
@@ -42,17 +47,12 @@ const maxAttempts = 20
 
 // Validate reports the first field that is out of range.
 func (r Retry) Validate() error {
-	switch {
-	case r.Attempts < 1 || r.Attempts > maxAttempts:
-		return fmt.Errorf("retry.attempts must be between 1 and %d, got %d", maxAttempts, r.Attempts)
-	case r.Multiplier < 1 || math.IsNaN(r.Multiplier) || r.Multiplier > 100:
-		return fmt.Errorf("retry.backoff.multiplier must be between 1 and 100, got %v", r.Multiplier)
-	case r.Jitter < 0 || r.Jitter > 1 || math.IsNaN(r.Jitter):
-		return fmt.Errorf("retry.backoff.jitter must be between 0 and 1, got %v", r.Jitter)
-	case r.Initial < 0 || r.Max < 0:
-		return fmt.Errorf("retry.backoff times must be 0 or more, got initial %s and max %s", r.Initial, r.Max)
-	case r.Initial > r.Max:
-		return fmt.Errorf("retry.backoff.initial must be at most max (%s), got %s", r.Max, r.Initial)
+	if r.Attempts < 1 || r.Attempts > maxAttempts {
+		return fmt.Errorf("retry.attempts must be between 1 and %d, got %d",
+			maxAttempts, r.Attempts)
+	}
+	if err := r.validateBackoff(); err != nil {
+		return err
 	}
 	for _, status := range r.Statuses {
 		if status < 100 || status > 599 {
@@ -67,16 +67,34 @@ func (r Retry) Validate() error {
 	return nil
 }
 
+func (r Retry) validateBackoff() error {
+	switch {
+	case r.Multiplier < 1 || math.IsNaN(r.Multiplier) || r.Multiplier > 100:
+		return fmt.Errorf("retry.backoff.multiplier must be between 1 and 100, got %v",
+			r.Multiplier)
+	case r.Jitter < 0 || r.Jitter > 1 || math.IsNaN(r.Jitter):
+		return fmt.Errorf("retry.backoff.jitter must be between 0 and 1, got %v", r.Jitter)
+	case r.Initial < 0 || r.Max < 0:
+		return fmt.Errorf("retry.backoff times must be 0 or more, got initial %s and max %s",
+			r.Initial, r.Max)
+	case r.Initial > r.Max:
+		return fmt.Errorf("retry.backoff.initial must be at most max (%s), got %s",
+			r.Max, r.Initial)
+	default:
+		return nil
+	}
+}
+
 // Next decides after attempt number attempt (1 for the first) whether another
 // one follows, and after which wait. A status of 0 with failed set is a
 // transport error; retryAfter is the value of the response's Retry-After.
 func (r Retry) Next(
 	attempt int, method string, status int, retryAfter string, failed bool, now time.Time,
 ) (wait time.Duration, again bool) {
-	if attempt >= r.Attempts || !slices.Contains(r.Methods, method) {
+	switch {
+	case attempt >= r.Attempts || !slices.Contains(r.Methods, method):
 		return 0, false
-	}
-	if failed && !r.Errors || !failed && !slices.Contains(r.Statuses, status) {
+	case failed && !r.Errors, !failed && !slices.Contains(r.Statuses, status):
 		return 0, false
 	}
 	if r.RespectRetryAfter {
@@ -96,8 +114,12 @@ func parseRetryAfter(value string, now time.Time) (time.Duration, bool) {
 	if value == "" {
 		return 0, false
 	}
-	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
+	seconds, err := strconv.ParseUint(value, 10, 32)
+	switch {
+	case err == nil:
 		return min(time.Duration(seconds)*time.Second, maxRetryAfter), true
+	case errors.Is(err, strconv.ErrRange):
+		return maxRetryAfter, true
 	}
 	at, err := http.ParseTime(value)
 	if err != nil {

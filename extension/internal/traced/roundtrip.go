@@ -1,13 +1,12 @@
 package traced
 
 import (
+	"context"
+	"maps"
 	"net/http"
-	"net/http/httptrace"
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
@@ -32,40 +31,38 @@ type exchange struct {
 	start    time.Time
 	conn     connTrace
 	req      *http.Request
-	resp     *http.Response
 	once     sync.Once
 	end      time.Time
+
+	// mu guards resp, for an operation may end while the transport is at work.
+	mu   sync.Mutex
+	resp *http.Response
 }
 
 // RoundTrip sends one request as one CLIENT span. The request it was given is
 // not changed, and the response is the base transport's but for its body.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	op := t.op
-	x := &exchange{op: op, spanID: op.nextSpanID(), start: time.Now(), req: req}
-	resend := op.begin(x)
-	x.attempt = span.Attempt{
-		TraceID: op.traceID, SpanID: x.spanID, Operation: op.spanID, TraceState: op.traceState,
-		Number: clamp16(t.attempt), Resend: clamp16(resend), Sampled: op.sampled,
-		Start: x.start.UnixNano(),
+	if op.client.excludesRequest(req) {
+		return t.base.RoundTrip(req)
 	}
-	if resend == 0 || x.firstOfAttempt(t) {
-		x.attempt.Backoff = int64(t.backoff)
-	}
+	x := t.begin(req)
 	ctx := req.Context()
 	if op.span != nil {
-		ctx = x.startSpan(ctx, resend)
+		ctx = x.startSpan(ctx)
 	}
-	sent := req.WithContext(httptrace.WithClientTrace(ctx, x.conn.hooks()))
+	sent := req.WithContext(x.conn.attach(ctx))
 	sent.Header = x.inject(req)
+	op.opened(x)
 	resp, err := t.base.RoundTrip(sent)
 	if err != nil {
 		x.finish(err)
 		return resp, err
 	}
 	resp.Request = req
-	x.resp = resp
-	x.attempt.Marks = op.client.provider.marks.parse(resp.Header[toxicHeader])
-	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == nil || resp.Body == http.NoBody {
+	x.answered(resp)
+	if resp.StatusCode == http.StatusSwitchingProtocols ||
+		resp.Body == nil || resp.Body == http.NoBody {
 		x.finish(nil)
 		return resp, nil
 	}
@@ -73,29 +70,38 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// firstOfAttempt reports whether this is the first round trip of a retry: its
-// redirect hops and authentication exchanges did not wait for the backoff.
-func (x *exchange) firstOfAttempt(t *transport) bool {
-	x.op.mu.Lock()
-	defer x.op.mu.Unlock()
-	first := t.backoff > 0
-	t.backoff = 0
-	return first
+// begin numbers the round trip and fills in what is known of its attempt.
+func (t *transport) begin(req *http.Request) *exchange {
+	op := t.op
+	x := &exchange{op: op, start: time.Now(), req: req}
+	resend, waited := op.begin(x, t)
+	x.attempt = span.Attempt{
+		TraceID: op.traceID, SpanID: x.spanID, Operation: op.spanID, TraceState: op.traceState,
+		Number: clamp16(t.attempt), Resend: clamp16(resend), Sampled: bool(op.sampled),
+		Start: x.start.UnixNano(), Backoff: int64(waited),
+	}
+	return x
 }
 
-// inject returns the headers to send: the script's and ours.
+// answered notes that response headers arrived.
+func (x *exchange) answered(resp *http.Response) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.resp = resp
+}
+
+// inject returns the headers to send: the script's and ours. The values that
+// are the script's are shared, and nobody writes to them.
 func (x *exchange) inject(req *http.Request) http.Header {
-	header := req.Header.Clone()
-	if header == nil {
-		header = make(http.Header, 4)
-	}
+	header := make(http.Header, len(req.Header)+4)
+	maps.Copy(header, req.Header)
 	op := x.op
 	c := carrier{
-		traceID: op.traceID, spanID: x.spanID, parentID: op.spanID, sampled: op.sampled,
-		traceState: op.traceState, baggage: op.client.baggage,
+		traceID: op.traceID, spanID: x.spanID, sampled: op.sampled,
+		traceState: op.traceState, baggage: op.client.baggage, warn: op.client.provider.warnOnce,
 	}
 	for _, inject := range op.client.propagators {
-		inject(header, c)
+		inject(header, &c)
 	}
 	if op.client.config.Correlate && len(op.client.propagators) > 0 {
 		correlate(header, op.config.DefaultUserAgent,
@@ -104,103 +110,73 @@ func (x *exchange) inject(req *http.Request) http.Header {
 	return header
 }
 
-// correlate appends the correlation token unless the script set a User-Agent.
+// correlate appends the correlation token unless the script set a User-Agent,
+// an empty one included.
 func correlate(header http.Header, defaultAgent string, c tracecontext.Correlation) {
-	agent := header.Get("User-Agent")
-	switch agent {
-	case "":
+	agents, present := header["User-Agent"]
+	switch {
+	case !present:
 		header["User-Agent"] = []string{c.String()}
-	case defaultAgent:
-		header["User-Agent"] = []string{agent + " " + c.String()}
+	case len(agents) == 1 && agents[0] != "" && agents[0] == defaultAgent:
+		header["User-Agent"] = []string{defaultAgent + " " + c.String()}
 	}
 }
 
 // finish completes the attempt, once: at the end of the body, when it is
-// closed, or on the error that ended the round trip.
+// closed, or on the error that ended the round trip. The sink has the attempt
+// before the operation forgets about it, and so before it is told of its end.
 func (x *exchange) finish(err error) {
 	x.once.Do(func() {
+		x.mu.Lock()
+		resp := x.resp
+		x.mu.Unlock()
 		x.end = time.Now()
-		x.complete(err)
+		x.complete(resp, err)
 		if x.span != nil {
-			x.describe(err)
-		}
-		held := x.op.config.Hold && x.span != nil
-		x.op.closed(x)
-		if x.span != nil && (!held || x.op.isEnded()) {
-			x.endSpan()
+			x.describe(resp, err)
 		}
 		x.op.client.sink.Attempt(x.attempt)
+		if held := x.op.closed(x); x.span != nil && !held {
+			x.endSpan()
+		}
 	})
 }
 
-func (op *Operation) isEnded() bool {
-	op.mu.Lock()
-	defer op.mu.Unlock()
-	return op.ended
+// abandon completes the attempt of an operation that ends before its body was
+// closed, or before its answer arrived.
+func (x *exchange) abandon() {
+	x.mu.Lock()
+	answered := x.resp != nil
+	x.mu.Unlock()
+	if answered {
+		x.finish(nil)
+		return
+	}
+	x.finish(context.Canceled)
 }
 
 func (x *exchange) endSpan() { x.span.End(trace.WithTimestamp(x.end)) }
 
 // complete fills the attempt record.
-func (x *exchange) complete(err error) {
+func (x *exchange) complete(resp *http.Response, err error) {
 	a := &x.attempt
 	a.Duration = int64(x.end.Sub(x.start))
 	timing := x.conn.timing()
-	a.Blocked, a.Connecting, a.TLS, a.Waiting = timing.blocked, timing.connecting, timing.tls, timing.waiting
+	a.Blocked, a.Connecting = timing.blocked, timing.connecting
+	a.TLS, a.Waiting = timing.tls, timing.waiting
 	a.Sends = timing.sends
 	switch {
-	case x.resp != nil:
-		a.Outcome, a.Status = span.OutcomeAnswered, clamp16(x.resp.StatusCode)
+	case resp != nil:
+		a.Outcome, a.Status = span.OutcomeAnswered, clamp16(resp.StatusCode)
 		a.Sends = max(a.Sends, 1)
+		a.Marks = x.op.client.provider.marks.parse(resp.Header[toxicHeader])
 	case timing.connected:
 		a.Outcome = span.OutcomeSentFailed
 	default:
 		a.Outcome = span.OutcomeNotSent
 	}
-	a.ErrorType = errorType(x.resp, err)
-	a.Labels = x.op.config.Labels(x.req, x.resp, err)
-}
-
-// describe puts what is only known now on the span.
-func (x *exchange) describe(err error) {
-	provider := x.op.client.provider
-	attributes := make([]attribute.KeyValue, 0, 8)
-	if x.resp != nil {
-		attributes = append(attributes, provider.names.status(x.resp.StatusCode)...)
-		attributes = append(attributes, attribute.String("network.protocol.version", protocolVersion(x.resp)))
-		attributes = append(attributes, x.op.client.capture.headers(
-			"http.response.header.", x.op.client.capture.response, x.resp.Header)...)
-	}
-	if host, port, ok := x.conn.peer(); ok {
-		attributes = append(attributes, attribute.String("network.peer.address", host),
-			attribute.Int("network.peer.port", port))
-	}
-	if x.attempt.ErrorType != "" {
-		attributes = append(attributes, attribute.String("error.type", x.attempt.ErrorType))
-	}
-	if x.attempt.Sends > 1 {
-		attributes = append(attributes, attribute.Int("continuity.sends", int(x.attempt.Sends)))
-	}
-	if x.op.client.config.Timings {
-		attributes = append(attributes, x.timings()...)
-	}
-	x.span.SetAttributes(attributes...)
-	switch {
-	case err != nil && !interrupted(err):
-		x.span.SetStatus(codes.Error, err.Error())
-	case err == nil && x.resp != nil && x.resp.StatusCode >= http.StatusBadRequest:
-		x.span.SetStatus(codes.Error, "")
-	}
-}
-
-func (x *exchange) timings() []attribute.KeyValue {
-	ms := func(ns int64) float64 { return float64(ns) / float64(time.Millisecond) }
-	return []attribute.KeyValue{
-		attribute.Float64("continuity.blocked_ms", ms(x.attempt.Blocked)),
-		attribute.Float64("continuity.connecting_ms", ms(x.attempt.Connecting)),
-		attribute.Float64("continuity.tls_ms", ms(x.attempt.TLS)),
-		attribute.Float64("continuity.waiting_ms", ms(x.attempt.Waiting)),
-	}
+	a.ErrorType = x.op.errorType(resp, err)
+	a.Labels = x.op.config.Labels(x.req, resp, err)
 }
 
 // clamp16 narrows a count; more than 65535 is as good as 65535.

@@ -7,6 +7,25 @@ import (
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
 
+// decision is whether an operation is sampled.
+type decision bool
+
+// flags is the decision as traceparent flags.
+func (d decision) flags() byte {
+	if d {
+		return tracecontext.FlagSampled
+	}
+	return 0
+}
+
+// digit is the decision as the other propagators write it.
+func (d decision) digit() string {
+	if d {
+		return "1"
+	}
+	return "0"
+}
+
 // sampler takes the decision for one operation. The parent's flag counts only
 // for the parent-based samplers, and only when there is a parent.
 type sampler struct {
@@ -18,7 +37,7 @@ const always = uint64(1) << 63
 
 // newSampler makes one of the samplers that OTEL_TRACES_SAMPLER names. The
 // empty name stands for the provider's own.
-// https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#general-sdk-configuration
+// (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/)
 func newSampler(name string, ratio float64, p *Provider) (sampler, error) {
 	if name == "" {
 		if p != nil {
@@ -43,16 +62,17 @@ func newSampler(name string, ratio float64, p *Provider) (sampler, error) {
 	case "parentbased_traceidratio":
 		return sampler{parentBased: true, bound: uint64(ratio * float64(always))}, nil
 	default:
-		return sampler{}, fmt.Errorf("sampling must be a ratio or one of always_on, always_off, traceidratio, "+
-			"parentbased_always_on, parentbased_always_off, parentbased_traceidratio, got %q", name)
+		return sampler{}, fmt.Errorf("sampling must be a ratio or one of always_on, always_off, "+
+			"traceidratio, parentbased_always_on, parentbased_always_off, "+
+			"parentbased_traceidratio, got %q", name)
 	}
 }
 
-// sample decides for a trace id, given the parent's flag if there is a parent.
-// The ratio uses the same bits of the id as the OpenTelemetry SDK for Go.
-func (s sampler) sample(id tracecontext.TraceID, hasParent, parentSampled bool) bool {
-	if s.parentBased && hasParent {
-		return parentSampled
+// sample decides for a trace id; the zero parent is none. The ratio uses the
+// same bits of the id as the OpenTelemetry SDK for Go.
+func (s sampler) sample(id tracecontext.TraceID, parent tracecontext.Traceparent) decision {
+	if s.parentBased && !parent.TraceID.IsZero() {
+		return decision(parent.Sampled())
 	}
 	return binary.BigEndian.Uint64(id[8:16])>>1 < s.bound
 }
