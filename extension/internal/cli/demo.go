@@ -19,18 +19,28 @@ const lastService = "gateway"
 
 func (e *edge) demoCommand() *cobra.Command {
 	var c shop.Config
+	var check string
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run the demo services: gateway, inventory, pricing",
 		Long: "Runs three traced HTTP services in this process until it is interrupted. The\n" +
-			"gateway calls inventory and pricing. They can fail, slow down, lose the context\n" +
-			"or lose spans for a share of requests; the same seed makes the same choices.",
+			"gateway calls inventory and pricing. They can fail, slow down, lose the context,\n" +
+			"lose spans or handle a request twice, for a share of requests; the same seed makes\n" +
+			"the same choices. With --check it starts nothing and asks a service if it is up.",
 		Example: "  k6 x continuity demo --endpoint http://127.0.0.1:4318\n" +
-			"  k6 x continuity demo --drop-context 0.01 --seed 7",
+			"  k6 x continuity demo --drop-context 0.01 --seed 7\n" +
+			"  k6 x continuity demo --check http://127.0.0.1:8080/healthz",
 		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error { return e.demo(c) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("check") {
+				return unusable(shop.Check(e.gs.Ctx, check), "")
+			}
+			return e.demo(c)
+		},
 	}
 	demoFlags(cmd.Flags(), &c)
+	cmd.Flags().StringVar(&check, "check", "",
+		"ask this URL once, start nothing; exit code 0 if it answers 200")
 	return cmd
 }
 
@@ -47,6 +57,8 @@ func demoFlags(f *pflag.FlagSet, c *shop.Config) {
 		"share of requests whose trace context is ignored, 0 to 1")
 	f.Float64Var(&c.DropSpans, "drop-spans", 0,
 		"share of requests whose SERVER span is not exported, 0 to 1")
+	f.Float64Var(&c.Duplicate, "duplicate", 0,
+		"share of requests handled twice, as behind a retrying proxy, 0 to 1")
 	f.Uint64Var(&c.Seed, "seed", 1, "seed of the choices")
 }
 
@@ -100,6 +112,7 @@ func checkDemo(c shop.Config) error {
 		{"--slow", c.Slow},
 		{"--drop-context", c.DropContext},
 		{"--drop-spans", c.DropSpans},
+		{"--duplicate", c.Duplicate},
 	} {
 		if !(share.value >= 0 && share.value <= 1) { // refuses NaN too
 			return unusable(fmt.Errorf("%s must be between 0 and 1, got %v",

@@ -43,6 +43,9 @@ func TestDemoServesUntilItIsInterrupted(t *testing.T) {
 			response, err := http.DefaultClient.Do(request)
 			require.NoError(t, err)
 			require.NoError(t, response.Body.Close())
+			check := console{ctx: t.Context(), dir: t.TempDir(), stdout: io.Discard, stderr: io.Discard}
+			assert.Equal(t, 0, check.run("demo", "--check", address["gateway"]+"/healthz"))
+			assert.Equal(t, 2, check.run("demo", "--check", address["gateway"]+"/nowhere"))
 			(<-signals) <- signal
 			select {
 			case got := <-code:

@@ -9,9 +9,9 @@ import (
 )
 
 // catalogue is what the shop sells.
-const catalogue = `[{"id":1,"name":"kettle"},{"id":2,"name":"toaster"},{"id":3,"name":"lamp"},` +
-	`{"id":4,"name":"chair"},{"id":5,"name":"desk"},{"id":6,"name":"clock"},{"id":7,"name":"mirror"},` +
-	`{"id":8,"name":"rug"}]`
+const catalogue = `[{"id":1,"name":"kettle"},{"id":2,"name":"toaster"},` +
+	`{"id":3,"name":"lamp"},{"id":4,"name":"chair"},{"id":5,"name":"desk"},` +
+	`{"id":6,"name":"clock"},{"id":7,"name":"mirror"},{"id":8,"name":"rug"}]`
 
 func writeJSON(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "application/json")
@@ -61,34 +61,30 @@ func gatewayRoutes(t *telemetry, c Config, inventory, pricing string) http.Handl
 // misbehave draws, per request, what goes wrong with it.
 func (g *gateway) misbehave(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n := g.requests.Add(1)
-		if g.draw(n, 1, g.config.DropContext) {
+		f := g.config.fate(g.requests.Add(1))
+		if f.loseContext {
 			r.Header.Del("traceparent")
 			r.Header.Del("tracestate")
 		}
-		ctx := r.Context()
-		fate := fate{
-			fail: g.draw(n, 2, g.config.Fail), loseSpan: g.draw(n, 3, g.config.DropSpans),
+		r = r.WithContext(withFate(r.Context(), f))
+		if f.twice { // no handler reads the body
+			next.ServeHTTP(&nowhere{header: make(http.Header)}, r)
 		}
-		if g.draw(n, 4, g.config.Slow) {
-			fate.wait = g.config.SlowBy
-		}
-		next.ServeHTTP(w, r.WithContext(withFate(ctx, fate)))
+		next.ServeHTTP(w, r)
 	})
 }
 
-// draw decides for the n-th request: the same seed, the same choices. The
-// mixer is SplitMix64 (https://doi.org/10.1145/2714064.2660195).
-func (g *gateway) draw(n, purpose uint64, share float64) bool {
-	if share <= 0 {
-		return false
-	}
-	z := g.config.Seed*0x9E3779B97F4A7C15 + n*0xBF58476D1CE4E5B9 + purpose*0x94D049BB133111EB
-	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9
-	z = (z ^ (z >> 27)) * 0x94D049BB133111EB
-	z ^= z >> 31
-	return float64(z>>11)/(1<<53) < share
-}
+// nowhere is where the first answer to a request that is handled twice goes.
+type nowhere struct{ header http.Header }
+
+// Header implements http.ResponseWriter.
+func (n *nowhere) Header() http.Header { return n.header }
+
+// Write implements http.ResponseWriter.
+func (n *nowhere) Write(p []byte) (int, error) { return len(p), nil }
+
+// WriteHeader implements http.ResponseWriter.
+func (n *nowhere) WriteHeader(int) {}
 
 // suffer applies the fate of the request; it returns false when it was answered.
 func (g *gateway) suffer(w http.ResponseWriter, r *http.Request) bool {

@@ -21,6 +21,7 @@ type Config struct {
 	SlowBy      time.Duration //
 	DropContext float64       // share of gateway requests whose trace context is ignored
 	DropSpans   float64       // share of gateway requests whose SERVER span is not exported
+	Duplicate   float64       // share of gateway requests handled twice, as behind a retrying proxy
 	Seed        uint64
 	Batch       time.Duration // how long spans wait for their batch; default 1s
 	// Ready is told the address of each service when it listens, the gateway's last.
