@@ -1,6 +1,7 @@
 package module
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 // JavaScript thread, but for the waiting between attempts.
 type asyncSend struct {
 	*send
+	ctx             context.Context // of the iteration
 	native          func() (*sobek.Promise, error)
 	resolve, reject func(any) error
 }
@@ -19,7 +21,9 @@ type asyncSend struct {
 func (c *client) asyncRequest(call sobek.FunctionCall) sobek.Value {
 	rt := c.instance.vu.Runtime()
 	method, target, args := splitMethod(call.Arguments)
-	native := func() (*sobek.Promise, error) { return c.native.asyncRequest(method, target, args...) }
+	native := func() (*sobek.Promise, error) {
+		return c.native.asyncRequest(method, target, args...)
+	}
 	if c.instance.vu.State() == nil { // k6's own error about the init context
 		promise, err := native()
 		if err != nil {
@@ -31,20 +35,28 @@ func (c *client) asyncRequest(call sobek.FunctionCall) sobek.Value {
 	if err != nil {
 		throw(c.instance.vu, err)
 	}
-	promise, resolve, reject := rt.NewPromise()
-	a := &asyncSend{send: s, native: native, resolve: resolve, reject: reject}
+	a := &asyncSend{send: s, ctx: c.instance.vu.Context(), native: native}
+	var promise *sobek.Promise
+	promise, a.resolve, a.reject = rt.NewPromise()
 	if err := a.start(0); err != nil {
-		s.op.End(err)
 		throw(c.instance.vu, err)
 	}
 	return rt.ToValue(promise)
 }
 
-// start sends one attempt and continues when its promise settles.
+// start sends one attempt and continues when its promise settles. The
+// operation is over when it fails.
 func (a *asyncSend) start(backoff time.Duration) (err error) {
-	var promise *sobek.Promise
+	done := false
+	defer func() {
+		if !done {
+			a.op.End(err)
+		}
+	}()
 	a.hooks.before(a.send)
-	a.attempt(backoff, func() { promise, err = a.native() })
+	a.prepare(backoff)
+	var promise *sobek.Promise
+	a.client.vu.enterAsync(a.send, func() { promise, err = a.native() })
 	if err != nil {
 		return err
 	}
@@ -55,23 +67,24 @@ func (a *asyncSend) start(backoff time.Duration) (err error) {
 		return fmt.Errorf("%w: http.asyncRequest returned no promise", errUnknownK6)
 	}
 	_, err = then(object, rt.ToValue(a.fulfilled), rt.ToValue(a.rejected))
+	done = err == nil
 	return err
 }
 
 func (a *asyncSend) fulfilled(call sobek.FunctionCall) sobek.Value {
 	resp := exportResponse(call.Argument(0))
-	a.hooks.after(a.send, resp, nil)
+	a.after(func() { a.hooks.after(a.send, resp, nil) })
 	if a.again(outcomeOf(resp, nil)) {
 		return sobek.Undefined()
 	}
 	a.op.End(nil)
-	a.settle(a.resolve(newResponse(resp, a.op, a.attempts)))
+	a.settle(a.resolve(a.response(resp)))
 	return sobek.Undefined()
 }
 
 func (a *asyncSend) rejected(call sobek.FunctionCall) sobek.Value {
 	err := rejection(call.Argument(0))
-	a.hooks.after(a.send, nil, err)
+	a.after(func() { a.hooks.after(a.send, nil, err) })
 	if a.again(outcome{failed: true}) {
 		return sobek.Undefined()
 	}
@@ -80,29 +93,47 @@ func (a *asyncSend) rejected(call sobek.FunctionCall) sobek.Value {
 	return sobek.Undefined()
 }
 
+// after runs the response hook; the operation is over when it does not return.
+func (a *asyncSend) after(hook func()) {
+	done := false
+	defer func() {
+		if !done {
+			a.op.End(nil)
+		}
+	}()
+	hook()
+	done = true
+}
+
 // again schedules the next attempt, off the event loop, if one is due.
 func (a *asyncSend) again(o outcome) bool {
-	wait, again := a.next(o)
+	backoff, again := a.next(o)
 	if !again {
 		return false
 	}
 	callback := a.client.instance.vu.RegisterCallback()
 	go func() {
-		waited := a.wait(wait)
-		callback(func() error {
-			if !waited {
-				err := a.client.instance.vu.Context().Err()
-				a.op.End(err)
-				return a.reject(err)
-			}
-			if err := a.start(wait); err != nil {
-				a.op.End(err)
-				return a.reject(err)
-			}
-			return nil
-		})
+		resume := func() error { return a.resume(backoff) }
+		if !wait(a.ctx, backoff) {
+			resume = a.abandon
+		}
+		callback(resume)
 	}()
 	return true
+}
+
+// resume sends again.
+func (a *asyncSend) resume(backoff time.Duration) error {
+	if err := a.start(backoff); err != nil {
+		return a.reject(err)
+	}
+	return nil
+}
+
+// abandon gives up when the VU was interrupted.
+func (a *asyncSend) abandon() error {
+	a.op.End(a.ctx.Err())
+	return a.reject(a.ctx.Err())
 }
 
 // settle raises the error of settling the script's promise, which only an

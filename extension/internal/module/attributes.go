@@ -18,8 +18,8 @@ func readAttributes(what string, values map[string]any) ([]attribute.KeyValue, e
 		}
 		converted, ok := attributeValue(key, values[key])
 		if !ok {
-			return nil, fmt.Errorf("%s: attribute %q must be a string, a number, a boolean or an array of one of these, "+
-				"got %s", what, key, describe(values[key]))
+			return nil, fmt.Errorf("%s: attribute %q must be a string, a number, a boolean "+
+				"or an array of one of these, got %s", what, key, describe(values[key]))
 		}
 		out = append(out, converted)
 	}

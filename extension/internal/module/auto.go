@@ -16,15 +16,31 @@ import (
 // one operation, and tells when it ends.
 type autoTransport struct {
 	client *client
+	core   *traced.Client
 	state  *lib.State
 	base   http.RoundTripper
-	mu     sync.Mutex
-	open   map[<-chan struct{}]*autoOperation
+	// parent is the context whose span a request of this moment joins.
+	parent func() context.Context
+
+	mu   sync.Mutex
+	open map[<-chan struct{}]*autoOperation
 }
 
 type autoOperation struct {
 	op     *traced.Operation
-	labels *labelSource
+	labels labelSource
+}
+
+// auto returns the transport of a VU's requests of this moment. It is the VU's
+// own if the run could not be started, which has stopped the test already.
+func (c *client) auto(state *lib.State, parent func() context.Context) http.RoundTripper {
+	c.instance.run.take(state.Samples)
+	base := baseTransport(state)
+	core, err := c.traced()
+	if err != nil {
+		return base
+	}
+	return &autoTransport{client: c, core: core, state: state, base: base, parent: parent}
 }
 
 // RoundTrip sends one request as a part of its operation.
@@ -37,11 +53,8 @@ func (t *autoTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func (t *autoTransport) operation(req *http.Request) (*autoOperation, error) {
-	core, err := t.client.traced()
-	if err != nil {
-		return nil, err
-	}
-	if err := t.client.instance.run.faults.begin(req.Context(), t.state, t.client.instance.run.warn); err != nil {
+	run := t.client.instance.run
+	if err := run.faults.begin(req.Context(), t.state, run.warn); err != nil {
 		return nil, err
 	}
 	key := req.Context().Done()
@@ -50,14 +63,8 @@ func (t *autoTransport) operation(req *http.Request) (*autoOperation, error) {
 	if found, ok := t.open[key]; ok && key != nil {
 		return found, nil
 	}
-	inst := t.client.instance
-	labels := newLabelSource(&inst.run.labels, t.state, nil, nil, t.client.options.config.Service)
-	labels.phase = inst.run.phase()
-	auto := &autoOperation{labels: labels, op: core.Start(context.WithoutCancel(req.Context()),
-		traced.OperationConfig{
-			Method: req.Method, URL: req.URL.String(), Labels: labels.labels,
-			DefaultUserAgent: t.state.Options.UserAgent.String,
-		})}
+	//nolint:contextcheck // a span belongs to the VU, not to the request
+	auto := t.start(t.parent(), req)
 	if t.open == nil {
 		t.open = make(map[<-chan struct{}]*autoOperation)
 	}
@@ -69,4 +76,16 @@ func (t *autoTransport) operation(req *http.Request) (*autoOperation, error) {
 		auto.op.End(nil)
 	})
 	return auto, nil
+}
+
+func (t *autoTransport) start(ctx context.Context, req *http.Request) *autoOperation {
+	run := t.client.instance.run
+	auto := &autoOperation{}
+	auto.labels.init(&run.labels, t.state, nil, nil, t.client.options.config.Service)
+	auto.labels.phase = run.phase()
+	auto.op = t.core.Start(ctx, traced.OperationConfig{
+		Method: req.Method, URL: req.URL.String(), Labels: auto.labels.labels,
+		DefaultUserAgent: t.state.Options.UserAgent.String,
+	})
+	return auto
 }

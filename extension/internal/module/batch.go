@@ -2,9 +2,8 @@ package module
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
-	"strconv"
+	"net/url"
 	"strings"
 	"time"
 
@@ -12,17 +11,19 @@ import (
 	k6http "go.k6.io/k6/v2/js/modules/k6/http"
 )
 
-// entryHeader tells the transport which entry of a batch a request belongs to.
-// It is removed before the request is sent and from the response's request.
-const entryHeader = "X-Continuity-Batch-Entry"
-
 // entry is one request of a batch.
 type entry struct {
 	*send
-	key     string // its place in the script's array or object
-	request any    // in k6's exported form, with the entry header
+	place   place
+	request any // as the script wrote it, in Go's form
 	backoff time.Duration
 	resp    *k6http.Response
+}
+
+// place is where an entry stands in the script's array or object.
+type place struct {
+	index int
+	key   string // of an object; empty in an array
 }
 
 // batch is http.batch(requests): an array or an object of requests.
@@ -30,26 +31,25 @@ func (c *client) batch(call sobek.FunctionCall) sobek.Value {
 	if c.instance.vu.State() == nil || len(call.Arguments) != 1 {
 		return c.nativeBatch(call.Arguments)
 	}
-	requests, keys, ok := batchRequests(call.Argument(0).Export())
-	if !ok {
-		return c.nativeBatch(call.Arguments) // k6's own error about the argument
-	}
-	entries := make([]*entry, len(keys))
-	for i, key := range keys {
-		e, err := c.beginEntry(key, requests[i], i)
-		if err != nil {
-			throw(c.instance.vu, fmt.Errorf("batch request %s: %w", key, err))
-		}
-		entries[i] = e
-	}
-	err := c.runBatch(entries)
-	for _, e := range entries {
-		e.op.End(err)
-	}
+	requests := call.Argument(0).Export()
+	entries, err := c.beginEntries(requests)
 	if err != nil {
 		throw(c.instance.vu, err)
 	}
-	return c.batchResult(call.Argument(0).Export(), entries)
+	if entries == nil {
+		return c.nativeBatch(call.Arguments) // k6's own error about the argument
+	}
+	defer func() {
+		for _, e := range entries {
+			e.op.End(err)
+		}
+	}()
+	_, isArray := requests.([]any)
+	b := &batch{client: c, isArray: isArray}
+	if err = b.run(entries); err != nil {
+		throw(c.instance.vu, err)
+	}
+	return b.result(entries)
 }
 
 func (c *client) nativeBatch(args []sobek.Value) sobek.Value {
@@ -60,120 +60,150 @@ func (c *client) nativeBatch(args []sobek.Value) sobek.Value {
 	return c.instance.vu.Runtime().ToValue(result)
 }
 
-// batchRequests lists the entries of a batch in a stable order.
-func batchRequests(exported any) (requests []any, keys []string, ok bool) {
-	switch v := exported.(type) {
+// beginEntries starts an operation per entry; it returns nil for an argument
+// that is neither an array nor an object.
+func (c *client) beginEntries(requests any) (entries []*entry, err error) {
+	entries = []*entry{}
+	switch requests := requests.(type) {
 	case []any:
-		for i := range v {
-			keys = append(keys, strconv.Itoa(i))
+		for i, request := range requests {
+			if entries, err = c.beginEntry(entries, place{index: i}, request); err != nil {
+				return nil, fmt.Errorf("batch request %d: %w", i, err)
+			}
 		}
-		return v, keys, true
 	case map[string]any:
-		for key, request := range v {
-			keys, requests = append(keys, key), append(requests, request)
+		for key, request := range requests {
+			if entries, err = c.beginEntry(entries, place{key: key}, request); err != nil {
+				return nil, fmt.Errorf("batch request %s: %w", key, err)
+			}
 		}
-		return requests, keys, true
 	default:
-		return nil, nil, false
+		return nil, nil
 	}
+	return entries, nil
 }
 
 // beginEntry starts the operation of one entry. An entry that k6 will refuse
-// is passed on as it is, so that the error is k6's own.
-func (c *client) beginEntry(key string, request any, i int) (*entry, error) {
+// is passed on as it is, so that the error is k6's own. After an error the
+// operations that were started are over.
+func (c *client) beginEntry(entries []*entry, at place, request any) ([]*entry, error) {
 	rt := c.instance.vu.Runtime()
-	method, target, params, rebuilt := markEntry(request, strconv.Itoa(i))
+	method, target, params := readEntry(request)
 	var paramsValue sobek.Value
 	if params != nil {
 		paramsValue = rt.ToValue(params)
 	}
 	s, err := c.begin(method, rt.ToValue(target), paramsValue)
 	if err != nil {
+		for _, e := range entries {
+			e.op.End(nil)
+		}
 		return nil, err
 	}
-	return &entry{send: s, key: key, request: rebuilt}, nil
+	return append(entries, &entry{send: s, place: at, request: request}), nil
 }
 
-// markEntry reads the method, URL and params of an entry in any of k6's forms
-// and returns a copy of the entry with the entry header.
-func markEntry(request any, mark string) (method string, target any, params map[string]any, rebuilt any) {
-	method = http.MethodGet
+// readEntry reads an entry in any of k6's forms.
+func readEntry(request any) (method string, target any, params map[string]any) {
+	method, target = http.MethodGet, request
 	switch v := request.(type) {
 	case []any:
-		if len(v) < 2 {
-			return method, nil, nil, request
+		target = nil
+		if len(v) > 1 {
+			method, _ = v[0].(string)
+			target = v[1]
 		}
-		method, _ = v[0].(string)
-		fields := make([]any, max(len(v), 4))
-		copy(fields, v)
-		params, _ = fields[3].(map[string]any)
-		fields[3] = withMark(params, mark)
-		return method, v[1], params, fields
+		if len(v) > 3 {
+			params, _ = v[3].(map[string]any)
+		}
 	case map[string]any:
+		target = v["url"]
 		if m, ok := v["method"].(string); ok {
 			method = strings.ToUpper(m)
 		}
 		params, _ = v["params"].(map[string]any)
-		fields := maps.Clone(v)
-		fields["params"] = withMark(params, mark)
-		return method, v["url"], params, fields
-	default:
-		return method, request, nil, map[string]any{"url": request, "params": withMark(nil, mark)}
 	}
+	return method, target, params
 }
 
-func withMark(params map[string]any, mark string) map[string]any {
-	marked := maps.Clone(params)
-	if marked == nil {
-		marked = make(map[string]any)
-	}
-	headers, _ := marked["headers"].(map[string]any)
-	headers = maps.Clone(headers)
-	if headers == nil {
-		headers = make(map[string]any)
-	}
-	headers[entryHeader] = mark
-	marked["headers"] = headers
-	return marked
+// batch is one call of http.batch.
+type batch struct {
+	client  *client
+	isArray bool
 }
 
-// runBatch sends all entries, then again those that the retry policy wants,
-// until none is left. It returns k6's first error.
-func (c *client) runBatch(entries []*entry) error {
-	pending := entries
-	for {
-		transports := make(map[string]http.RoundTripper, len(pending))
-		requests := make([]any, len(pending))
-		for i, e := range pending {
-			requests[i] = e.request
+// run sends all entries, then again those that the retry policy wants, until
+// none is left. It returns k6's first error.
+func (b *batch) run(entries []*entry) error {
+	ctx := b.client.instance.vu.Context()
+	for pending := entries; ; {
+		for _, e := range pending {
 			e.hooks.before(e.send)
-			e.attempts++
-			e.labels.phase = c.instance.run.phase()
-			transports[entryMark(e.request)] = e.transport(e.attempts, e.backoff)
 		}
-		responses, err := c.sendBatch(requests, transports)
-		if err != nil && len(responses) == 0 {
+		err := b.send(pending)
+		for _, e := range pending {
+			e.hooks.after(e.send, e.resp, nil)
+		}
+		if pending = retried(pending); len(pending) == 0 || !wait(ctx, pending[0].backoff) {
 			return err
 		}
-		for i, e := range pending {
+	}
+}
+
+// retried returns the entries to be sent again. They wait together, for as
+// long as the one that has to wait longest.
+func retried(entries []*entry) (again []*entry) {
+	var longest time.Duration
+	for _, e := range entries {
+		if backoff, ok := e.next(outcomeOf(e.resp, nil)); ok {
+			longest = max(longest, backoff)
+			again = append(again, e)
+		}
+	}
+	for _, e := range again {
+		e.backoff = longest
+	}
+	return again
+}
+
+// send runs one k6 batch with the entries and keeps their responses.
+func (b *batch) send(entries []*entry) (err error) {
+	router := make(batchRouter, len(entries))
+	requests := b.requests(entries, router)
+	c := b.client
+	var result any
+	c.vu.enter(router, func() {
+		result, err = c.native.batch(c.instance.vu.Runtime().ToValue(requests))
+	})
+	switch responses := result.(type) {
+	case []*k6http.Response:
+		for i, e := range entries {
 			e.receive(responses[i])
 		}
-		var wait time.Duration
-		again := pending[:0:0]
-		for _, e := range pending {
-			if w, ok := e.next(outcomeOf(e.resp, nil)); ok {
-				wait = max(wait, w)
-				again = append(again, e)
-			}
+	case map[string]*k6http.Response:
+		for _, e := range entries {
+			e.receive(responses[e.place.key])
 		}
-		if len(again) == 0 || !again[0].wait(wait) {
-			return err
+	default:
+		if err == nil {
+			err = fmt.Errorf("%w: http.batch returned a %T", errUnknownK6, result)
 		}
-		for _, e := range again {
-			e.backoff = wait
-		}
-		pending = again
 	}
+	return err
+}
+
+// requests is the argument of k6's own batch, of the same shape as the script's.
+func (b *batch) requests(entries []*entry, router batchRouter) any {
+	list := make([]any, len(entries))
+	object := make(map[string]any, len(entries))
+	for i, e := range entries {
+		list[i] = router.add(e)
+		object[e.place.key] = list[i]
+	}
+	if b.isArray {
+		return list
+	}
+	return object
 }
 
 // receive takes k6's response; it is nil behind an entry that k6 refused.
@@ -182,62 +212,44 @@ func (e *entry) receive(resp *k6http.Response) {
 	if resp != nil && resp.Response != nil && resp.Request != nil {
 		delete(resp.Request.Headers, entryHeader)
 	}
-	e.hooks.after(e.send, resp, nil)
 }
 
-func entryMark(request any) string {
-	var params any
-	switch v := request.(type) {
-	case []any:
-		params = v[3]
-	case map[string]any:
-		params = v["params"]
-	}
-	fields, _ := params.(map[string]any)
-	headers, _ := fields["headers"].(map[string]any)
-	mark, _ := headers[entryHeader].(string)
-	return mark
-}
-
-// sendBatch runs one k6 batch whose requests find their transports by mark.
-func (c *client) sendBatch(
-	requests []any, transports map[string]http.RoundTripper,
-) (responses []*k6http.Response, err error) {
-	transport := roundTripper(func(req *http.Request) (*http.Response, error) {
-		inner := transports[req.Header.Get(entryHeader)]
-		if inner == nil {
-			return nil, fmt.Errorf("%w: a batch request lost its entry header", errUnknownK6)
-		}
-		sent := req.Clone(req.Context())
-		sent.Header.Del(entryHeader)
-		return inner.RoundTrip(sent)
-	})
-	var result any
-	c.vu.enter(transport, func() {
-		result, err = c.native.batch(c.instance.vu.Runtime().ToValue(requests))
-	})
-	responses, _ = result.([]*k6http.Response)
-	if err == nil && len(responses) != len(requests) {
-		err = fmt.Errorf("%w: http.batch returned %T", errUnknownK6, result)
-	}
-	return responses, err
-}
-
-// batchResult has the shape of the argument: an array or an object.
-func (c *client) batchResult(argument any, entries []*entry) sobek.Value {
-	rt := c.instance.vu.Runtime()
-	if _, isArray := argument.([]any); isArray {
+// result has the shape of the argument: an array or an object.
+func (b *batch) result(entries []*entry) sobek.Value {
+	rt := b.client.instance.vu.Runtime()
+	if b.isArray {
 		responses := make([]*Response, len(entries))
 		for i, e := range entries {
-			responses[i] = newResponse(e.resp, e.op, e.attempts)
+			responses[i] = e.response(e.resp)
 		}
 		return rt.ToValue(responses)
 	}
 	responses := make(map[string]*Response, len(entries))
 	for _, e := range entries {
 		if e.resp != nil {
-			responses[e.key] = newResponse(e.resp, e.op, e.attempts)
+			responses[e.place.key] = e.response(e.resp)
 		}
 	}
 	return rt.ToValue(responses)
+}
+
+// batchRouter sends the round trips of one k6 batch through the transports of
+// their entries. It is read by all the goroutines of the batch.
+type batchRouter map[*url.URL]http.RoundTripper
+
+// RoundTrip finds the entry by the URL value that the first request of a chain
+// of redirects was made with.
+func (r batchRouter) RoundTrip(req *http.Request) (*http.Response, error) {
+	if mark := req.Header.Get(entryHeader); mark != "" {
+		return r.marked(mark, req)
+	}
+	first := req
+	for first.Response != nil && first.Response.Request != nil {
+		first = first.Response.Request
+	}
+	transport := r[first.URL]
+	if transport == nil {
+		return nil, fmt.Errorf("%w: a batch request has lost its URL", errUnknownK6)
+	}
+	return transport.RoundTrip(req)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/grafana/sobek"
+	"go.k6.io/k6/v2/js/common"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/traced"
 )
@@ -19,12 +20,12 @@ type clientOptions struct {
 	requestHook  sobek.Callable
 	responseHook sobek.Callable
 	urlFilter    sobek.Callable
-	changed      bool // differs from the client's own, for one request
 }
 
 func defaultClientOptions() clientOptions {
 	return clientOptions{
-		config: traced.ClientConfig{Correlate: true, Ratio: 1}, retry: traced.DefaultRetry(), scope: "request",
+		config: traced.ClientConfig{Correlate: true, Ratio: 1},
+		retry:  traced.DefaultRetry(), scope: "request",
 	}
 }
 
@@ -91,7 +92,8 @@ func readSampling(rt *sobek.Runtime, o *options, config *traced.ClientConfig) {
 		nested.number("ratio", &config.Ratio)
 		o.join(nested)
 	default:
-		o.fail("sampling", "must be a ratio, the name of a sampler, or an object with sampler and ratio", v)
+		o.fail("sampling",
+			"must be a ratio, the name of a sampler, or an object with sampler and ratio", v)
 	}
 }
 
@@ -140,16 +142,17 @@ func readCorrelate(o *options, config *traced.ClientConfig) {
 	config.Correlate = how == "user-agent"
 }
 
-// forRequest applies params.trace, if the request has it.
-func (c *clientOptions) forRequest(rt *sobek.Runtime, params *sobek.Object) (clientOptions, error) {
+// forRequest applies params.trace; without it the options are the client's own.
+func (c *clientOptions) forRequest(
+	rt *sobek.Runtime, params *sobek.Object,
+) (*clientOptions, error) {
 	if params == nil {
-		return *c, nil
+		return c, nil
 	}
 	value := params.Get("trace")
-	if value == nil || sobek.IsUndefined(value) || sobek.IsNull(value) {
-		return *c, nil
+	if common.IsNullish(value) {
+		return c, nil
 	}
 	changed, err := readClientOptions(rt, "params.trace", value, *c)
-	changed.changed = true
-	return changed, err
+	return &changed, err
 }

@@ -12,13 +12,18 @@ import (
 )
 
 // hookState runs the hooks of one request. Hooks run on the JavaScript thread,
-// before and after every attempt; an error in one is counted and logged once,
-// and never changes the request.
+// before and after every attempt; an error in one is counted, told of once, and
+// never changes the request. Only an interruption of the VU goes through.
 type hookState struct {
 	request, response sobek.Callable
 }
 
-func (h *hookState) configure(o clientOptions) { h.request, h.response = o.requestHook, o.responseHook }
+// configure takes the hooks, unless the request is made by a hook itself.
+func (h *hookState) configure(i *instance, o *clientOptions) {
+	if !i.inHook {
+		h.request, h.response = o.requestHook, o.responseHook
+	}
+}
 
 // before runs the request hook for the attempt that is about to be sent.
 func (h *hookState) before(s *send) {
@@ -26,33 +31,50 @@ func (h *hookState) before(s *send) {
 		return
 	}
 	prepared := s.op.Prepare()
-	s.client.instance.hook("requestHook", h.request,
-		newJSSpan(prepared.TraceID().String(), prepared.SpanID().String(), preparedWriter{prepared}),
+	span := newJSSpan(
+		prepared.TraceID().String(), prepared.SpanID().String(), preparedWriter{prepared})
+	s.client.instance.hook("requestHook", h.request, span,
 		map[string]any{"method": s.method, "url": s.target, "attempt": s.attempts + 1})
+	span.sink = spanWriter{} // the attempt is sent: what comes later is too late
 }
 
-// after runs the response hook for the attempt that has ended, then ends its span.
+// after runs the response hook for the attempt that has ended, then ends its
+// span. An attempt without a response, as with `throw`, has nothing to show.
 func (h *hookState) after(s *send, resp *k6http.Response, err error) {
 	if h.response == nil || s.op.Excluded() {
 		return
 	}
-	span := s.op.LastSpan()
-	if span != nil && err == nil && resp != nil {
+	defer s.op.Release()
+	if err == nil && resp != nil && s.trips.Load() > 0 {
 		s.client.instance.hook("responseHook", h.response,
-			newJSSpan(s.op.TraceID().String(), s.op.LastSpanID().String(), spanWriter{span}), resp)
+			newJSSpan(s.op.TraceID().String(), s.op.LastSpanID().String(),
+				spanWriter{s.op.LastSpan()}), resp)
 	}
-	s.op.Release()
 }
 
-// hook calls a hook and keeps its error to itself.
+// hook calls a hook and keeps its error to itself. What an async hook rejects
+// with counts as its error.
 func (i *instance) hook(name string, fn sobek.Callable, args ...any) {
 	rt := i.vu.Runtime()
 	values := make([]sobek.Value, len(args))
 	for j, arg := range args {
 		values[j] = rt.ToValue(arg)
 	}
-	if _, err := fn(sobek.Undefined(), values...); err != nil {
+	i.inHook = true
+	defer func() { i.inHook = false }()
+	result, err := fn(sobek.Undefined(), values...)
+	if err != nil {
+		interrupted(err)
 		i.run.hookFailed(name, err)
+		return
+	}
+	if _, isPromise := result.Export().(*sobek.Promise); isPromise {
+		object := result.ToObject(rt)
+		if then, ok := sobek.AssertFunction(object.Get("then")); ok {
+			_, _ = then(object, sobek.Undefined(), rt.ToValue(func(reason sobek.Value) {
+				i.run.hookFailed(name, rejection(reason))
+			})) // fails only for a promise that is none
+		}
 	}
 }
 

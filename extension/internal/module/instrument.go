@@ -1,18 +1,35 @@
 package module
 
 import (
-	"net/http"
+	"context"
+	"errors"
 
 	"github.com/grafana/sobek"
 	"go.k6.io/k6/v2/js/common"
+	"go.k6.io/k6/v2/lib"
 )
 
-// instrumentation makes the plain k6/http of one VU traced, by putting our
-// transport into the VU's own state.
+// instrumentation makes the plain k6/http of one VU traced. The functions of
+// its default export are replaced by a client's, so that all options hold.
+// Requests that do not go through the default export (named imports, functions
+// that were taken out of it before) are traced by a transport in the VU's state.
 type instrumentation struct {
-	client     *client // nil while it is off
+	client     *client       // nil while it is off
+	plain      *sobek.Object // k6/http's default export
+	originals  map[string]sobek.Value
 	subscribed bool
 }
+
+// instrumented are the functions of k6/http that are replaced.
+func instrumented() []string {
+	return []string{
+		"get", "head", "post", "put", "patch", "del", "options",
+		"request", "asyncRequest", "batch", "setResponseCallback",
+	}
+}
+
+var errInstrumentOptions = errors.New("instrument() with retry, requestHook, responseHook or " +
+	"urlFilter must be called in the init context, outside of functions")
 
 // instrument is instrument(options). Called in the init context it takes
 // effect with the first iteration, when the VU has its state.
@@ -26,7 +43,15 @@ func (i *instance) instrument(value sobek.Value) {
 	if err != nil {
 		common.Throw(rt, err)
 	}
-	i.plain.client = c
+	if i.plain.plain == nil && i.vu.State() == nil {
+		i.plain.find(rt)
+	}
+	if i.plain.plain == nil && opts.needsFunctions() {
+		common.Throw(rt, errInstrumentOptions)
+	}
+	if err := i.plain.replace(c); err != nil {
+		common.Throw(rt, err)
+	}
 	if !i.plain.subscribed {
 		i.plain.subscribed = true
 		onIteration(i.vu.Events(), i.applyInstrumentation, nil)
@@ -37,19 +62,94 @@ func (i *instance) instrument(value sobek.Value) {
 // uninstrument is uninstrument(): plain k6/http is plain again.
 func (i *instance) uninstrument() {
 	i.plain.client = nil
+	for name, original := range i.plain.originals {
+		if err := i.plain.plain.Set(name, original); err != nil {
+			common.Throw(i.vu.Runtime(), err)
+		}
+	}
 	i.applyInstrumentation()
 }
 
+// needsFunctions reports whether the options ask for what a transport cannot do.
+func (c *clientOptions) needsFunctions() bool {
+	return c.retry.Attempts > 1 ||
+		c.requestHook != nil || c.responseHook != nil || c.urlFilter != nil
+}
+
+// find gets k6/http's default export by `require`, which k6 has in the init
+// context only; it stays nil where there is none.
+func (p *instrumentation) find(rt *sobek.Runtime) {
+	require, ok := sobek.AssertFunction(rt.GlobalObject().Get("require"))
+	if !ok {
+		return
+	}
+	module, err := require(sobek.Undefined(), rt.ToValue("k6/http"))
+	if err != nil {
+		return
+	}
+	p.plain, _ = module.(*sobek.Object)
+	if p.plain == nil {
+		return
+	}
+	if exported, ok := p.plain.Get("default").(*sobek.Object); ok {
+		p.plain = exported
+	}
+}
+
+// replace puts the functions of c into the default export.
+func (p *instrumentation) replace(c *client) error {
+	p.client = c
+	if p.plain == nil {
+		return nil
+	}
+	if p.originals == nil {
+		p.originals = make(map[string]sobek.Value)
+		for _, name := range instrumented() {
+			p.originals[name] = p.plain.Get(name)
+		}
+	}
+	for _, name := range instrumented() {
+		if err := p.plain.Set(name, c.exports.Get(name)); err != nil {
+			return err
+		}
+	}
+	return p.plain.Set("setResponseCallback", p.setResponseCallback)
+}
+
+// setResponseCallback sets the callback of k6/http and of the client in its place.
+func (p *instrumentation) setResponseCallback(call sobek.FunctionCall) sobek.Value {
+	for _, value := range []sobek.Value{
+		p.originals["setResponseCallback"], p.client.exports.Get("setResponseCallback"),
+	} {
+		set, ok := sobek.AssertFunction(value)
+		if !ok {
+			continue
+		}
+		if _, err := set(sobek.Undefined(), call.Arguments...); err != nil {
+			panic(err)
+		}
+	}
+	return sobek.Undefined()
+}
+
+// applyInstrumentation puts the transport into the VU's state, or takes it out.
 func (i *instance) applyInstrumentation() {
 	state := i.vu.State()
-	if state == nil {
-		return
+	switch {
+	case state == nil:
+	case i.plain.client == nil:
+		state.Transport = baseTransport(state)
+	default:
+		state.Transport = i.plain.client.auto(state, i.parent(state))
 	}
-	base := i.baseTransport(state)
-	if i.plain.client == nil {
-		state.Transport = base
-		return
+}
+
+// parent tells goroutines that send what to join: the application span that is
+// open, else the iteration's span if the scope says so, else nothing.
+func (i *instance) parent(state *lib.State) func() context.Context {
+	base := i.vu.Context()
+	if i.plain.client.options.scope == "iteration" {
+		base = i.iteration(base, state)
 	}
-	i.run.take(state.Samples)
-	state.Transport = http.RoundTripper(&autoTransport{client: i.plain.client, state: state, base: base})
+	return func() context.Context { return i.spans.context(base) }
 }

@@ -51,30 +51,29 @@ type labelSource struct {
 	phase    string
 }
 
-// newLabelSource reads the tags of one request, as k6 does: VU tags first,
-// then params.tags, then the name of an http.url template.
-func newLabelSource(
+// init reads the tags of one request, as k6 does: VU tags first, then
+// params.tags, then the name of an http.url template.
+func (s *labelSource) init(
 	cache *labelCache, state *lib.State, target sobek.Value, params *sobek.Object, service string,
-) *labelSource {
+) {
 	current := state.Tags.GetCurrentValues()
-	source := &labelSource{
-		cache: cache, base: current.Tags, enabled: state.Options.SystemTags, service: service,
-	}
+	s.cache, s.base, s.service = cache, current.Tags, service
+	s.enabled = state.Options.SystemTags
 	if params != nil {
-		source.readTags(params.Get("tags"))
+		s.readTags(params.Get("tags"))
 	}
-	if target != nil {
-		if templated, ok := target.Export().(httpext.URL); ok && templated.Name != templated.Clean() {
-			source.name, source.template = templated.Name, templated.Name
+	if _, isObject := target.(*sobek.Object); isObject {
+		templated, ok := target.Export().(httpext.URL)
+		if ok && templated.Name != templated.Clean() {
+			s.name, s.template = templated.Name, templated.Name
 		}
 	}
-	if name := source.tags["name"]; name != "" {
-		source.name = name
+	if name := s.tags["name"]; name != "" {
+		s.name = name
 	}
-	if source.name == "" {
-		source.name, _ = current.Tags.Get(metrics.TagName.String())
+	if s.name == "" {
+		s.name, _ = current.Tags.Get(metrics.TagName.String())
 	}
-	return source
 }
 
 func (s *labelSource) readTags(value sobek.Value) {

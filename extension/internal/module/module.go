@@ -1,15 +1,9 @@
 package module
 
 import (
-	"context"
-	"fmt"
-	"net/http"
-	"strings"
-
 	"github.com/grafana/sobek"
 	"go.k6.io/k6/v2/js/common"
 	"go.k6.io/k6/v2/js/modules"
-	"go.k6.io/k6/v2/lib"
 )
 
 // Name is what scripts import.
@@ -30,9 +24,9 @@ func New() *RootModule { return &RootModule{run: newRun()} }
 type instance struct {
 	vu      modules.VU
 	run     *run
-	http    *client
 	spans   spanStack
 	plain   instrumentation
+	inHook  bool // requests of hooks have no hooks of their own
 	exports modules.Exports
 }
 
@@ -53,7 +47,6 @@ func (m *RootModule) NewModuleInstance(vu modules.VU) modules.Instance {
 	if err != nil {
 		common.Throw(vu.Runtime(), err)
 	}
-	inst.http = client
 	inst.exports = modules.Exports{Default: client.exports, Named: inst.named()}
 	return inst
 }
@@ -114,57 +107,4 @@ func (i *instance) newJSClient(call sobek.ConstructorCall) *sobek.Object {
 		common.Throw(rt, err)
 	}
 	return c.exports
-}
-
-// active is the context whose span the requests of this moment join: the
-// application span that is open, else the iteration's if the scope says so.
-func (i *instance) active(state *lib.State, scope string) context.Context {
-	i.run.take(state.Samples)
-	base := i.vu.Context()
-	if scope == "iteration" && i.spans.active == nil {
-		return i.iteration(base, state)
-	}
-	return i.spans.context(base)
-}
-
-// filterURL asks the script's URL filter about one URL, now, on the JavaScript
-// thread. Round trips to other URLs, after a redirect, happen elsewhere: what
-// the filter has not seen is recorded without its query.
-func (i *instance) filterURL(filter sobek.Callable, target string) func(string) string {
-	filtered := i.filter(filter, target)
-	return func(raw string) string {
-		if raw == target {
-			return filtered
-		}
-		return withoutQuery(raw)
-	}
-}
-
-func (i *instance) filter(filter sobek.Callable, target string) string {
-	result, err := filter(sobek.Undefined(), i.vu.Runtime().ToValue(target))
-	if err != nil {
-		i.run.hookFailed("urlFilter", err)
-		return withoutQuery(target)
-	}
-	text, ok := result.Export().(string)
-	if !ok {
-		i.run.hookFailed("urlFilter", fmt.Errorf("it must return a string, got %s", describe(result.Export())))
-		return withoutQuery(target)
-	}
-	return text
-}
-
-func withoutQuery(raw string) string {
-	if end := strings.IndexAny(raw, "?#"); end >= 0 {
-		return raw[:end]
-	}
-	return raw
-}
-
-// baseTransport is the VU's own transport, under any instrumentation of ours.
-func (i *instance) baseTransport(state *lib.State) http.RoundTripper {
-	if ours, ok := state.Transport.(*autoTransport); ok {
-		return ours.base
-	}
-	return state.Transport
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/grafana/sobek"
 	"go.k6.io/k6/v2/js/common"
@@ -14,27 +15,36 @@ import (
 )
 
 // spanStack knows the application span that is active in one VU. It follows
-// async functions across await, as sobek tells it which job is running.
+// async functions across await, as sobek tells it which job is running. Only
+// active is read outside of the JavaScript thread, by [autoTransport].
 type spanStack struct {
-	active   context.Context //nolint:containedctx // the active span lives in a context by OpenTelemetry's API
+	active   atomic.Pointer[activeSpan]
 	tracking bool
 
-	iteration  context.Context //nolint:containedctx // as above, of the iteration
-	root       *traced.AppSpan
-	number     int64
+	iteration  *activeSpan // of the scope "iteration"; nil before its first request
+	number     int64       // the iteration it belongs to
 	subscribed bool
+}
+
+// activeSpan is an application span and the context that requests join it by.
+type activeSpan struct {
+	ctx  context.Context
+	span *traced.AppSpan
 }
 
 var _ sobek.AsyncContextTracker = &spanStack{}
 
 // Grab implements sobek.AsyncContextTracker.
-func (s *spanStack) Grab() any { return s.active }
+func (s *spanStack) Grab() any { return s.active.Load() }
 
 // Resumed implements sobek.AsyncContextTracker.
-func (s *spanStack) Resumed(tracked any) { s.active, _ = tracked.(context.Context) }
+func (s *spanStack) Resumed(tracked any) {
+	active, _ := tracked.(*activeSpan)
+	s.active.Store(active)
+}
 
 // Exited implements sobek.AsyncContextTracker.
-func (s *spanStack) Exited() { s.active = nil }
+func (s *spanStack) Exited() { s.active.Store(nil) }
 
 // track follows async work from now on; plain scripts do not pay for it.
 func (s *spanStack) track(rt *sobek.Runtime) {
@@ -46,17 +56,17 @@ func (s *spanStack) track(rt *sobek.Runtime) {
 
 // context is the context that requests join: the active span's, else base.
 func (s *spanStack) context(base context.Context) context.Context {
-	if s.active == nil {
-		return base
+	if active := s.active.Load(); active != nil {
+		return active.ctx
 	}
-	return s.active
+	return base
 }
 
 // span is span(name, attributes?, fn).
 func (i *instance) span(call sobek.FunctionCall) sobek.Value {
 	rt := i.vu.Runtime()
 	if i.vu.State() == nil {
-		common.Throw(rt, &initError{"span() must not be called in the init context;"})
+		common.Throw(rt, errSpanInit)
 	}
 	name, attributes, fn, err := spanArguments(call)
 	if err != nil {
@@ -69,11 +79,10 @@ func (i *instance) span(call sobek.FunctionCall) sobek.Value {
 	i.spans.track(rt)
 	i.run.take(i.vu.State().Samples)
 	ctx, app := provider.StartSpan(i.spans.context(i.vu.Context()), name, attributes, i.run)
-	before := i.spans.active
-	i.spans.active = ctx
+	before := i.spans.active.Swap(&activeSpan{ctx: ctx, span: app})
 	result, err := fn(sobek.Undefined(), rt.ToValue(
 		newJSSpan(app.TraceID().String(), app.SpanID().String(), spanWriter{app.Span()})))
-	i.spans.active = before
+	i.spans.active.Store(before)
 	if err != nil {
 		app.End(err)
 		panic(err)
@@ -104,21 +113,34 @@ func spanAttributes(value sobek.Value) ([]attribute.KeyValue, error) {
 	}
 	values, ok := value.Export().(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("span attributes must be an object, got %s", describe(value.Export()))
+		return nil, fmt.Errorf("span attributes must be an object, got %s",
+			describe(value.Export()))
 	}
 	return readAttributes("span attributes", values)
 }
 
 var (
+	errSpanInit     = errors.New("span() must not be called in the init context")
 	errSpanName     = errors.New("span name must be a string that is not empty")
-	errSpanFunction = errors.New("span must be called as span(name, fn) or span(name, attributes, fn)")
+	errSpanFunction = errors.New(
+		"span must be called as span(name, fn) or span(name, attributes, fn)")
 )
+
+// active is the context whose span the requests of this moment join: the
+// application span that is open, else the iteration's if the scope says so.
+func (i *instance) active(state *lib.State, scope string) context.Context {
+	i.run.take(state.Samples)
+	if scope == "iteration" && i.spans.active.Load() == nil {
+		return i.iteration(i.vu.Context(), state)
+	}
+	return i.spans.context(i.vu.Context())
+}
 
 // iteration is the context of the iteration's own span, which is started by
 // the first request that wants it and ended with the iteration.
 func (i *instance) iteration(base context.Context, state *lib.State) context.Context {
 	if i.spans.iteration != nil && i.spans.number == state.Iteration {
-		return i.spans.iteration
+		return i.spans.iteration.ctx
 	}
 	i.endIteration()
 	provider, err := i.run.start()
@@ -129,16 +151,16 @@ func (i *instance) iteration(base context.Context, state *lib.State) context.Con
 		i.spans.subscribed = true
 		onIteration(i.vu.Events(), nil, i.endIteration)
 	}
-	i.spans.number = state.Iteration
-	i.spans.iteration, i.spans.root = provider.StartSpan(base, "iteration", nil, i.run)
-	return i.spans.iteration
+	ctx, span := provider.StartSpan(base, "iteration", nil, i.run)
+	i.spans.number, i.spans.iteration = state.Iteration, &activeSpan{ctx: ctx, span: span}
+	return ctx
 }
 
 func (i *instance) endIteration() {
-	if i.spans.root != nil {
-		i.spans.root.End(nil)
+	if i.spans.iteration != nil {
+		i.spans.iteration.span.End(nil)
+		i.spans.iteration = nil
 	}
-	i.spans.iteration, i.spans.root = nil, nil
 }
 
 // endWith ends the span when a promise settles, or now for any other value.

@@ -16,8 +16,10 @@ type tracedVU struct {
 	modules.VU
 	// during is what State returns while one of our own calls is under way.
 	during *lib.State
-	// auto makes the transport of requests that k6 starts by itself, such as
-	// Response.submitForm.
+	// scratch is the state of blocking calls, one after the other: a lib.State is
+	// large, and k6 keeps none once a blocking call has returned.
+	scratch lib.State
+	// auto makes the transport of requests that k6 starts by itself.
 	auto func(state *lib.State) http.RoundTripper
 }
 
@@ -30,20 +32,39 @@ func (v *tracedVU) State() *lib.State {
 	if state == nil {
 		return nil
 	}
-	return withTransport(state, v.auto(state))
+	copied := *state
+	copied.Transport = v.auto(state)
+	return &copied
 }
 
-// enter makes State return the given transport while fn runs. k6 captures the
-// state before it leaves the JavaScript thread, so fn may start asynchronous work.
+// enter makes State return the given transport while fn makes blocking requests.
 func (v *tracedVU) enter(transport http.RoundTripper, fn func()) {
+	if v.during != nil { // a request within a hook within a request
+		v.enterAsync(transport, fn)
+		return
+	}
+	v.scratch = *v.VU.State()
+	v.scratch.Transport = transport
+	v.during = &v.scratch
+	defer func() { v.during = nil }()
+	fn()
+}
+
+// enterAsync is enter for work that goes on after fn has returned: k6 takes the
+// state before it leaves the JavaScript thread.
+func (v *tracedVU) enterAsync(transport http.RoundTripper, fn func()) {
 	before := v.during
-	v.during = withTransport(v.VU.State(), transport)
+	copied := *v.VU.State()
+	copied.Transport = transport
+	v.during = &copied
 	defer func() { v.during = before }()
 	fn()
 }
 
-func withTransport(state *lib.State, transport http.RoundTripper) *lib.State {
-	copied := *state
-	copied.Transport = transport
-	return &copied
+// baseTransport is the VU's own transport, under any instrumentation of ours.
+func baseTransport(state *lib.State) http.RoundTripper {
+	if ours, ok := state.Transport.(*autoTransport); ok {
+		return ours.base
+	}
+	return state.Transport
 }
