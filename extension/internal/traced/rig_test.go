@@ -62,7 +62,7 @@ func (s *samplerLog) ShouldSample(p sdktrace.SamplingParameters) sdktrace.Sampli
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shown = append(s.shown, p)
-	return sdktrace.SamplingResult{Decision: sdktrace.RecordAndSample}
+	return sdktrace.AlwaysSample().ShouldSample(p)
 }
 
 // client is what the sampler saw of the n-th CLIENT span.

@@ -1,0 +1,352 @@
+package traced
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/contrib/propagators/aws/xray"
+	"go.opentelemetry.io/contrib/propagators/b3"
+	"go.opentelemetry.io/contrib/propagators/jaeger"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
+)
+
+const (
+	scriptTrace = "0af7651916cd43dd8448eb211c80319c"
+	scriptSpan  = "b7ad6b7169203331"
+)
+
+func TestTraceparentFlagsAre01Or00(t *testing.T) {
+	t.Parallel()
+	for sampler, flags := range map[string]string{"always_on": "01", "always_off": "00"} {
+		t.Run(sampler, func(t *testing.T) {
+			t.Parallel()
+			r, server := newRig(t, nil), newEcho(t)
+			r.get(ClientConfig{Sampler: sampler}, server.URL)
+			a := r.attempt()
+			assert.Equal(t, []string{"00-" + a.TraceID.String() + "-" + a.SpanID.String() + "-" + flags},
+				server.seen(0)["Traceparent"])
+			assert.Equal(t, flags == "01", a.Sampled)
+			assert.Len(t, r.spans(trace.SpanKindClient), int(flags[1]-'0'), "unsampled: nothing is exported")
+			assert.Zero(t, r.provider.Stats().Dropped)
+		})
+	}
+}
+
+// continued sends a GET whose script set trace headers, with continue or not.
+func continued(t *testing.T, config ClientConfig, traceparent, tracestate string) (*rig, *Operation, http.Header) {
+	t.Helper()
+	r, server := newRig(t, nil), newEcho(t)
+	what := operation("GET", server.URL)
+	what.Traceparent, what.Tracestate = traceparent, tracestate
+	req := request(t, "GET", server.URL)
+	req.Header.Set("Traceparent", traceparent)
+	req.Header.Set("Tracestate", tracestate)
+	op := r.client(config).Start(t.Context(), what)
+	require.NoError(t, r.through(op, req))
+	op.End(nil)
+	return r, op, server.seen(0)
+}
+
+func TestScriptsTraceparentIsOverwritten(t *testing.T) {
+	t.Parallel()
+	r, op, seen := continued(t, ClientConfig{}, "00-"+scriptTrace+"-"+scriptSpan+"-01", "foo=1")
+	assert.NotEqual(t, scriptTrace, op.TraceID().String())
+	assert.Len(t, seen["Traceparent"], 1)
+	assert.Contains(t, seen.Get("Traceparent"), op.TraceID().String())
+	assert.NotContains(t, seen, "Tracestate", "it belongs to the other trace")
+	assert.Empty(t, r.warnings)
+}
+
+func TestScriptsTraceparentIsTheParentWithContinue(t *testing.T) {
+	t.Parallel()
+	r, op, seen := continued(t, ClientConfig{Continue: true},
+		"00-"+scriptTrace+"-"+scriptSpan+"-03", "foo=1, bar@x=2")
+	assert.Equal(t, scriptTrace, op.TraceID().String())
+	assert.Equal(t, []string{"00-" + scriptTrace + "-" + op.LastSpanID().String() + "-01"},
+		seen["Traceparent"], "01 even where the parent had 03")
+	assert.Equal(t, []string{"foo=1,bar@x=2"}, seen["Tracestate"])
+	assert.Equal(t, "foo=1,bar@x=2", r.attempt().TraceState)
+	internals := r.spans(trace.SpanKindInternal)
+	require.Len(t, internals, 1)
+	assert.Equal(t, scriptSpan, internals[0].Parent.SpanID().String())
+	assert.True(t, internals[0].Parent.IsRemote())
+	assert.Equal(t, "foo=1,bar@x=2", r.one().SpanContext.TraceState().String())
+}
+
+func TestContinueFollowsTheParentsFlagWhereTheSamplerDoes(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ sampler, parent, want string }{
+		{"", "00", "00"},
+		{"", "01", "01"},
+		{"parentbased_always_off", "01", "01"},
+		{"parentbased_traceidratio", "00", "00"},
+		{"always_on", "00", "01"},
+		{"always_off", "01", "00"},
+	} {
+		t.Run(tt.sampler+" "+tt.parent, func(t *testing.T) {
+			t.Parallel()
+			_, _, seen := continued(t, ClientConfig{Continue: true, Sampler: tt.sampler, Ratio: 1},
+				"00-"+scriptTrace+"-"+scriptSpan+"-"+tt.parent, "")
+			assert.Equal(t, tt.want, seen.Get("Traceparent")[53:])
+		})
+	}
+}
+
+func TestContinueWithInvalidHeadersStartsAnew(t *testing.T) {
+	t.Parallel()
+	r, op, seen := continued(t, ClientConfig{Continue: true}, "00-bogus", "foo=1")
+	assert.NotZero(t, op.TraceID())
+	assert.NotContains(t, seen, "Tracestate")
+	require.Len(t, r.warnings, 1)
+	assert.Contains(t, r.warnings[0], `"00-bogus"`)
+	assert.Contains(t, r.warnings[0], "a new trace is started")
+
+	r, op, seen = continued(t, ClientConfig{Continue: true}, "00-"+scriptTrace+"-"+scriptSpan+"-01", "FOO=1")
+	assert.Equal(t, scriptTrace, op.TraceID().String())
+	assert.NotContains(t, seen, "Tracestate")
+	require.Len(t, r.warnings, 1)
+	assert.Contains(t, r.warnings[0], "tracestate is not sent on")
+}
+
+func TestPropagatorNames(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		names   []string
+		headers []string
+	}{
+		{nil, []string{"Traceparent", "Baggage"}},
+		{[]string{}, nil},
+		{[]string{"none"}, nil},
+		{[]string{" tracecontext ", "tracecontext", ""}, []string{"Traceparent"}},
+		{[]string{"b3"}, []string{"B3"}},
+		{[]string{"b3multi"}, []string{"X-B3-Traceid", "X-B3-Spanid", "X-B3-Sampled"}},
+		{[]string{"jaeger", "xray"}, []string{"Uber-Trace-Id", "X-Amzn-Trace-Id"}},
+		{
+			[]string{"tracecontext", "baggage", "b3", "b3multi", "jaeger", "xray"},
+			[]string{
+				"Traceparent", "Baggage", "B3", "X-B3-Traceid", "X-B3-Spanid", "X-B3-Sampled",
+				"Uber-Trace-Id", "X-Amzn-Trace-Id",
+			},
+		},
+	} {
+		t.Run(strings.Join(tt.names, ","), func(t *testing.T) {
+			t.Parallel()
+			r, server := newRig(t, nil), newEcho(t)
+			r.get(ClientConfig{Propagators: tt.names, Baggage: map[string]string{"k": "v"}}, server.URL)
+			seen := server.seen(0)
+			for _, ours := range []string{"User-Agent", "Accept-Encoding"} {
+				delete(seen, ours)
+			}
+			var got []string
+			for name, values := range maps.All(seen) {
+				got = append(got, name)
+				assert.Len(t, values, 1)
+			}
+			assert.ElementsMatch(t, tt.headers, got)
+		})
+	}
+	for _, names := range [][]string{{"b4"}, {"tracecontext", "W3C"}, {"Tracecontext"}, {"tracecontext,baggage"}} {
+		err := ClientConfig{Propagators: names}.Validate()
+		require.ErrorContains(t, err, "propagators must be of tracecontext, baggage, b3, b3multi, jaeger, xray, none")
+		require.ErrorContains(t, err, fmt.Sprintf("%q", names[len(names)-1]))
+	}
+	require.ErrorContains(t, ClientConfig{Propagators: []string{"none", "b3"}}.Validate(),
+		"none cannot be combined")
+}
+
+func TestPropagatorsAgreeWithOpenTelemetrys(t *testing.T) {
+	t.Parallel()
+	for _, sampler := range []string{"always_on", "always_off"} {
+		for name, official := range map[string]propagation.TextMapPropagator{
+			"tracecontext": propagation.TraceContext{},
+			"b3":           b3.New(b3.WithInjectEncoding(b3.B3SingleHeader)),
+			"b3multi":      b3.New(b3.WithInjectEncoding(b3.B3MultipleHeader)),
+			"jaeger":       jaeger.Jaeger{},
+			"xray":         xray.Propagator{},
+		} {
+			t.Run(name+" "+sampler, func(t *testing.T) {
+				t.Parallel()
+				r, server := newRig(t, nil), newEcho(t)
+				r.get(ClientConfig{Propagators: []string{name}, Sampler: sampler}, server.URL)
+				a, seen := r.attempt(), server.seen(0)
+				var flags trace.TraceFlags
+				ours := trace.NewSpanContext(trace.SpanContextConfig{
+					TraceID: trace.TraceID(a.TraceID), SpanID: trace.SpanID(a.SpanID),
+					TraceFlags: flags.WithSampled(a.Sampled),
+				})
+				want := make(http.Header)
+				official.Inject(trace.ContextWithSpanContext(t.Context(), ours), propagation.HeaderCarrier(want))
+				require.NotEmpty(t, want)
+				for key, values := range want {
+					assert.Equal(t, values, seen[key], key)
+				}
+				read := trace.SpanContextFromContext(
+					official.Extract(t.Context(), propagation.HeaderCarrier(seen)))
+				assert.Equal(t, ours.TraceID(), read.TraceID())
+				assert.Equal(t, ours.SpanID(), read.SpanID())
+				assert.Equal(t, ours.IsSampled(), read.IsSampled())
+			})
+		}
+	}
+}
+
+func TestB3MultiSendsNoParent(t *testing.T) {
+	t.Parallel()
+	r, server := newRig(t, nil), newEcho(t)
+	req := request(t, "GET", server.URL)
+	req.Header.Set("X-B3-ParentSpanId", scriptSpan)
+	require.NoError(t, r.send(ClientConfig{Propagators: []string{"b3multi"}}, req))
+	assert.NotContains(t, server.seen(0), "X-B3-Parentspanid")
+}
+
+func TestBaggageOfClientAndScript(t *testing.T) {
+	t.Parallel()
+	r, server := newRig(t, nil), newEcho(t)
+	config := ClientConfig{Baggage: map[string]string{"tier": "gold & co", "run": "7"}}
+	r.get(config, server.URL)
+	assert.Equal(t, []string{"run=7,tier=gold%20&%20co"}, server.seen(0)["Baggage"])
+
+	req := request(t, "GET", server.URL)
+	req.Header["Baggage"] = []string{"run=mine;p=1", "other=%20"}
+	require.NoError(t, r.send(config, req))
+	assert.Equal(t, []string{"run=mine;p=1,other=%20,tier=gold%20&%20co"}, server.seen(1)["Baggage"])
+	assert.Equal(t, []string{"run=mine;p=1", "other=%20"}, req.Header["Baggage"])
+
+	for range 2 {
+		req = request(t, "GET", server.URL)
+		req.Header["Baggage"] = []string{"a=" + strings.Repeat("v", 8190)}
+		require.NoError(t, r.send(config, req))
+	}
+	assert.Equal(t, req.Header["Baggage"], server.seen(3)["Baggage"])
+	require.Len(t, r.warnings, 1, "told once")
+	assert.Contains(t, r.warnings[0], "no room for 2 members")
+
+	for _, bad := range []map[string]string{{"a b": "1"}, {"k": strings.Repeat("v", 9000)}} {
+		require.ErrorContains(t, ClientConfig{Baggage: bad}.Validate(), "baggage")
+	}
+}
+
+func TestExcludedURLHasNoHeaderNoSpanNoAttempt(t *testing.T) {
+	t.Parallel()
+	r, server := newRig(t, nil), newEcho(t)
+	config := ClientConfig{ExcludedURLs: []string{`/health$`, `^https://`}}
+	r.get(config, server.URL+"/health")
+	assert.NotContains(t, server.seen(0), "Traceparent")
+	assert.Equal(t, "Go-http-client/1.1", server.seen(0).Get("User-Agent"))
+	assert.Empty(t, r.sink.events)
+	assert.Zero(t, r.provider.Stats().Started)
+	r.get(config, server.URL+"/health/more")
+	assert.Contains(t, server.seen(1), "Traceparent")
+	require.ErrorContains(t, ClientConfig{ExcludedURLs: []string{"("}}.Validate(),
+		`excludedURLs must be regular expressions, got "("`)
+}
+
+func TestExcludedURLCountsForRedirectHopsToo(t *testing.T) {
+	t.Parallel()
+	r, target := newRig(t, nil), newEcho(t)
+	source := serve(t, func(w http.ResponseWriter, req *http.Request) {
+		http.Redirect(w, req, target.URL+"/login", http.StatusFound)
+	})
+	r.get(ClientConfig{ExcludedURLs: []string{"/login"}}, source.URL)
+	assert.NotContains(t, target.seen(0), "Traceparent")
+	assert.Equal(t, uint16(302), r.attempt().Status)
+	r.one()
+}
+
+func TestPropagatorsNoneLeavesTheScriptsHeaders(t *testing.T) {
+	t.Parallel()
+	r, server := newRig(t, nil), newEcho(t)
+	req := request(t, "GET", server.URL)
+	req.Header.Set("Traceparent", "anything")
+	req.Header.Set("Baggage", "a=1")
+	require.NoError(t, r.send(ClientConfig{Propagators: []string{"none"}, Correlate: true}, req))
+	assert.Equal(t, "anything", server.seen(0).Get("Traceparent"))
+	assert.Equal(t, "a=1", server.seen(0).Get("Baggage"))
+	assert.NotContains(t, server.seen(0).Get("User-Agent"), "continuity/")
+}
+
+func TestCorrelationSuffix(t *testing.T) {
+	t.Parallel()
+	token := func(r *rig) string {
+		a := r.attempt()
+		return "continuity/" + a.TraceID.String() + "-" + a.SpanID.String()
+	}
+	for _, tt := range []struct {
+		name  string
+		agent []string
+		off   bool
+		want  func(token string) string
+	}{
+		{"k6's own agent", []string{"k6/test"}, false, func(s string) string { return "k6/test " + s }},
+		{"no agent", nil, false, func(s string) string { return s }},
+		{"the script's agent", []string{"shop/1"}, false, func(string) string { return "shop/1" }},
+		{"the script wants none", []string{""}, false, func(string) string { return "" }},
+		{"correlate is off", []string{"k6/test"}, true, func(string) string { return "k6/test" }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r, server := newRig(t, nil), newEcho(t)
+			req := request(t, "GET", server.URL)
+			if tt.agent != nil {
+				req.Header["User-Agent"] = tt.agent
+			}
+			require.NoError(t, r.send(ClientConfig{Correlate: !tt.off}, req))
+			assert.Equal(t, tt.want(token(r)), server.seen(0).Get("User-Agent"))
+		})
+	}
+}
+
+func TestCallersRequestIsNotChanged(t *testing.T) {
+	t.Parallel()
+	r, server := newRig(t, nil), newEcho(t)
+	req := request(t, "GET", server.URL)
+	req.Header["X-Own"] = []string{"a", "b"}
+	req.Header["Traceparent"] = []string{"mine"}
+	before := req.Header.Clone()
+	ctx := req.Context()
+	op := r.client(ClientConfig{Correlate: true, Baggage: map[string]string{"k": "v"}}).
+		Start(ctx, operation("GET", server.URL))
+	resp, err := op.Transport(r.base, 1, 0).RoundTrip(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	op.End(nil)
+	assert.Equal(t, before, req.Header)
+	assert.Equal(t, ctx, req.Context())
+	assert.Same(t, req, resp.Request)
+	assert.Equal(t, []string{"a", "b"}, server.seen(0)["X-Own"])
+}
+
+func TestRequestsJoinTheApplicationSpan(t *testing.T) {
+	t.Parallel()
+	r, server := newRig(t, nil), newEcho(t)
+	ctx, outer := r.provider.StartSpan(t.Context(), "checkout", nil, r.sink)
+	ctx, inner := r.provider.StartSpan(ctx, "pay", nil, r.sink)
+	op := r.client(ClientConfig{}).Start(ctx, operation("GET", server.URL))
+	require.NoError(t, r.through(op, request(t, "GET", server.URL)))
+	op.End(nil)
+	inner.End(nil)
+	outer.End(context.DeadlineExceeded)
+	outer.End(nil)
+	id := outer.TraceID()
+	assert.Equal(t, id, op.TraceID())
+	assert.Equal(t, []string{"open " + id.String(), "attempt " + id.String(), "close " + id.String()},
+		r.sink.events, "the trace is open as long as its root")
+	byName := make(map[string]trace.SpanID)
+	parents := make(map[string]trace.SpanID)
+	for _, s := range r.spans(trace.SpanKindInternal) {
+		byName[s.Name], parents[s.Name] = s.SpanContext.SpanID(), s.Parent.SpanID()
+	}
+	assert.Equal(t, byName["checkout"], parents["pay"])
+	assert.Equal(t, byName["pay"], parents["GET"])
+	assert.Equal(t, byName["GET"], r.one().Parent.SpanID())
+	assert.Equal(t, inner.SpanID(), tracecontext.SpanID(byName["pay"]))
+}
