@@ -10,13 +10,10 @@ import (
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
 
-// clientScope is the instrumentation scope of the traced client's own spans.
-const clientScope = "github.com/xk6-continuity/xk6-continuity"
-
 // load collects the client spans of the load from files and makes attempts of
 // them.
 type load struct {
-	service string // service.name of the load; empty for spans of clientScope
+	service string // service.name of the load; empty for spans of span.LoadScope
 	spans   uint64 // seen, of any kind
 	clients []span.Record
 	labels  map[*span.Descriptor]*span.Labels
@@ -41,7 +38,7 @@ func (l *load) owns(d *span.Descriptor) bool {
 	if l.service != "" {
 		return d.Service == l.service
 	}
-	return d.Scope == clientScope
+	return d.Scope == span.LoadScope
 }
 
 // attempts orders the client spans by trace, operation and start, drops what

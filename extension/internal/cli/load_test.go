@@ -20,9 +20,9 @@ func client(d *span.Descriptor, trace, parent, id byte, start, end int64, status
 
 func TestClientSpansOfOneOperationAreItsAttempts(t *testing.T) {
 	t.Parallel()
-	ours := &span.Descriptor{Service: "k6", Name: "GET", Method: "GET", Scope: clientScope}
+	ours := &span.Descriptor{Service: "k6", Name: "GET", Method: "GET", Scope: span.LoadScope}
 	theirs := &span.Descriptor{Service: "gateway", Name: "GET", Method: "GET", Scope: "otelhttp"}
-	database := &span.Descriptor{Service: "k6", Name: "SELECT", Scope: clientScope}
+	database := &span.Descriptor{Service: "k6", Name: "SELECT", Scope: span.LoadScope}
 	l := newLoad("")
 	l.take([]span.Record{
 		client(ours, 1, 9, 3, 300, 400, 200), // the retry comes first in the file

@@ -5,20 +5,28 @@
 //
 //	Open ──► attempts, spans, claims in any order ──► settled
 //
-// A trace settles when its operation is closed and
+// A trace settles when its operations are closed and
 //
 //   - everything due has arrived and nothing new came for Linger
-//     ([ReasonComplete]). Due is one SERVER span per attempt that was sampled
-//     and answered by the service, the parent of every SERVER span that
-//     arrived, and a SERVER child for every CLIENT span of a kind that had one
-//     in an earlier trace; or
-//   - Settle has passed since its last attempt ended ([ReasonTimeout]); or
+//     ([ReasonComplete]). Due are a SERVER span per send of an attempt that was
+//     sampled and may have reached the service, the parent of every SERVER span
+//     that arrived, a SERVER child for every CLIENT span of a kind that had one
+//     in an earlier trace, and the services that are expected; or
+//   - Settle has passed since its last attempt ended, or the source said that it
+//     has no more ([ReasonTimeout]); or
 //   - its source said that it cannot tell ([ReasonPartial]); or
-//   - more than MaxTraces are open and it is the oldest of its shard ([ReasonEvicted]); or
+//   - more than MaxTraces are open and it is the oldest of its shard, or it has
+//     too many attempts ([ReasonEvicted]); or
 //   - the store is drained ([ReasonInterrupted]).
 //
-// A span of a foreign trace that claims one of our attempts, by the
-// correlation token of its User-Agent, is kept with the trace that it claims.
+// A trace of which only unsampled attempts are known owes nothing. It is kept
+// for Settle all the same, to see whether somebody recorded it, as long as the
+// store is less than half full.
+//
+// A SERVER span whose User-Agent claims an attempt of another trace is kept
+// with the trace that it claims, too. SERVER spans that began a trace of their
+// own and claim nobody are kept for a while, bounded: an attempt that gets no
+// answer is offered the first that fits it ([Trace.Roots]).
 //
 // The package has no goroutines and no clock: time is passed in. Shards keep
 // the senders of the load and the receiver out of each other's way.

@@ -13,7 +13,7 @@ type Config struct {
 	Settle    time.Duration // after the last attempt's end; default 10s
 	Linger    time.Duration // after the last span of a complete trace; default 500ms
 	MaxTraces int           // open traces at most; default 200,000
-	MaxSpans  int           // spans kept per trace; default 1,000
+	MaxSpans  int           // spans, and attempts, kept per trace; default 1,000
 	OpenLimit time.Duration // an operation that is never closed is given up; default 15m
 	Expect    []string      // services that must appear connected; a trace waits for them
 }
@@ -45,11 +45,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("settle, linger and open limit must be above 0, got %s, %s and %s",
 			c.Settle, c.Linger, c.OpenLimit)
 	case c.MaxTraces < 1 || c.MaxSpans < 1:
-		return fmt.Errorf(
-			"maxTraces and maxSpans must be 1 or more, got %d and %d",
-			c.MaxTraces,
-			c.MaxSpans,
-		)
+		return fmt.Errorf("maxTraces and maxSpans must be 1 or more, got %d and %d",
+			c.MaxTraces, c.MaxSpans)
 	}
 	return nil
 }
@@ -74,14 +71,25 @@ const (
 type Trace struct {
 	ID       tracecontext.TraceID
 	Attempts []span.Attempt
-	// Spans have this trace id, each (span id, kind) once, in order of arrival.
+	// Spans have this trace id, each one once, in order of arrival.
 	Spans []span.Record
-	// Claimed are SERVER spans of other traces that name an attempt of this one.
-	Claimed     []span.Record
+	// Claimed are SERVER and CONSUMER spans of other traces that name an attempt
+	// of this one.
+	Claimed []span.Record
+	// Roots are SERVER spans that began a trace of their own, name nobody, and
+	// fit an attempt of this trace that got no answer: one each at most.
+	Roots       []Root
 	Reason      Reason
 	Detail      string        // why a partial or interrupted trace is undecided
 	Redelivered int           // spans that came again
+	Truncated   int           // spans beyond MaxSpans, which are not in Spans
 	SettleTime  time.Duration // from the last attempt's end to settling
+}
+
+// Root is a SERVER span offered to the attempt with that index.
+type Root struct {
+	Attempt int
+	Record  span.Record
 }
 
 // Stats counts what a store has seen. All but Open only grow.

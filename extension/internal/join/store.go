@@ -2,7 +2,6 @@ package join
 
 import (
 	"encoding/binary"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,7 +10,8 @@ import (
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
 
-// shardCount spreads the traces; a power of two.
+// shardCount spreads the traces; a power of two. Eviction looks into one shard
+// only, so up to shardCount traces more than MaxTraces may be open.
 const shardCount = 64
 
 // Store is the bounded join. It is safe for concurrent use.
@@ -20,6 +20,7 @@ type Store struct {
 	shards [shardCount]shard
 	open   atomic.Int64
 	hops   sync.Map // *span.Descriptor of CLIENT spans that had a SERVER child
+	roots  roots
 
 	attempts, spans, foreign, redelivered atomic.Uint64
 	late, truncated, settled, evicted     atomic.Uint64
@@ -34,24 +35,37 @@ func New(config Config) *Store {
 	return s
 }
 
-func (s *Store) shard(id tracecontext.TraceID) *shard {
-	return &s.shards[binary.LittleEndian.Uint64(id[8:])%shardCount]
+// lock returns the shard of a trace, locked.
+func (s *Store) lock(id tracecontext.TraceID) *shard {
+	sh := &s.shards[binary.LittleEndian.Uint64(id[8:])%shardCount]
+	sh.mu.Lock()
+	return sh
 }
 
 // Open announces a trace before its first attempt is sent, so that spans that
 // overtake the attempt's record find it. Several operations may share a trace.
 func (s *Store) Open(id tracecontext.TraceID, now time.Time) {
-	sh := s.shard(id)
-	sh.mu.Lock()
+	sh := s.lock(id)
 	defer sh.mu.Unlock()
-	s.entry(sh, id, now).operations++
+	if g := sh.given[id]; g != nil {
+		g.operations++
+		return
+	}
+	e := s.entry(sh, id, now)
+	e.operations++
+	e.concluded = false
 }
 
 // Close says that an operation of the trace has ended.
 func (s *Store) Close(id tracecontext.TraceID, now time.Time) {
-	sh := s.shard(id)
-	sh.mu.Lock()
+	sh := s.lock(id)
 	defer sh.mu.Unlock()
+	if g := sh.given[id]; g != nil {
+		if g.operations--; g.operations <= 0 {
+			delete(sh.given, id)
+		}
+		return
+	}
 	if e := sh.traces[id]; e != nil {
 		e.operations--
 		e.touch(now)
@@ -61,24 +75,55 @@ func (s *Store) Close(id tracecontext.TraceID, now time.Time) {
 // Attempt records a round trip that has ended.
 func (s *Store) Attempt(a span.Attempt, now time.Time) {
 	s.attempts.Add(1)
-	sh := s.shard(a.TraceID)
-	sh.mu.Lock()
+	sh := s.lock(a.TraceID)
 	defer sh.mu.Unlock()
+	if g := sh.given[a.TraceID]; g != nil {
+		s.settled.Add(1)
+		sh.ready = append(sh.ready, &Trace{
+			ID: a.TraceID, Attempts: []span.Attempt{a}, Reason: g.reason, Detail: g.detail,
+		})
+		return
+	}
 	e := s.entry(sh, a.TraceID, now)
+	if len(e.attempts) >= s.config.MaxSpans {
+		e = s.renew(sh, e, now)
+	}
 	e.attempts = append(e.attempts, a)
 	e.lastAttempt = now.UnixNano()
+	e.hopeful = e.hopeful || !a.Sampled && !a.Excluded
+	e.concluded = false
 	e.touch(now)
+}
+
+// renew settles a trace that has too many attempts, and goes on with a new one.
+func (s *Store) renew(sh *shard, e *entry, now time.Time) *entry {
+	operations := e.operations
+	e.operations = 0
+	s.settle(sh, e, ReasonEvicted, now)
+	s.evicted.Add(1)
+	e = s.entry(sh, e.id, now)
+	e.operations = operations
+	return e
 }
 
 // MarkPartial says that the source cannot tell about this trace: what is not
 // decided by the spans that came is undecided, with the detail as its reason.
 func (s *Store) MarkPartial(id tracecontext.TraceID, detail string, now time.Time) {
-	sh := s.shard(id)
-	sh.mu.Lock()
+	sh := s.lock(id)
 	defer sh.mu.Unlock()
 	if e := sh.traces[id]; e != nil {
-		e.partial = detail
+		e.odd().partial = detail
 		e.touch(now)
+	}
+}
+
+// Conclude says that the source has no more spans of this trace: it settles
+// without waiting for more, unless an operation is still under way.
+func (s *Store) Conclude(id tracecontext.TraceID) {
+	sh := s.lock(id)
+	defer sh.mu.Unlock()
+	if e := sh.traces[id]; e != nil && e.operations <= 0 {
+		e.concluded = true
 	}
 }
 
@@ -90,47 +135,46 @@ func (s *Store) Spans(batch []span.Record, now time.Time) {
 	}
 }
 
+// span gives a span to its trace, and to the one that it claims.
 func (s *Store) span(r *span.Record, now time.Time) {
-	if known := s.add(r.TraceID, r, (*entry).ownSpans, now); known {
-		return
+	own := s.add(r.TraceID, r, now)
+	other := unknown
+	if r.Handles() && r.Misplaced() {
+		other = s.add(r.Claim.TraceID, r, now)
 	}
-	if !r.Claim.IsZero() && r.Claim.TraceID != r.TraceID && s.add(r.Claim.TraceID, r, (*entry).claims, now) {
-		return
+	if own == unknown {
+		own = other
 	}
-	s.foreign.Add(1)
+	switch own {
+	case unknown:
+		s.foreign.Add(1)
+		s.roots.keep(r, now.UnixNano(), now.Add(-2*s.config.Settle).UnixNano())
+	case redelivered:
+		s.redelivered.Add(1)
+	case truncated:
+		s.truncated.Add(1)
+	case late:
+		s.late.Add(1)
+	case taken:
+	}
 }
 
-// add gives the span to a trace of ours; it returns false if there is none.
-func (s *Store) add(
-	id tracecontext.TraceID, r *span.Record, in func(*entry) *[]span.Record, now time.Time,
-) bool {
-	sh := s.shard(id)
-	sh.mu.Lock()
+// add gives the span to a trace of ours, if it is one.
+func (s *Store) add(id tracecontext.TraceID, r *span.Record, now time.Time) fate {
+	sh := s.lock(id)
 	defer sh.mu.Unlock()
 	e := sh.traces[id]
 	if e == nil {
 		if sh.wasSettled(id) {
-			s.late.Add(1)
-			return true
+			return late
 		}
-		return false
+		return unknown
 	}
-	list := in(e)
-	same := func(other span.Record) bool {
-		return other.SpanID == r.SpanID && other.Kind == r.Kind && other.TraceID == r.TraceID
+	fate := e.insert(r, s.config.MaxSpans)
+	if fate == taken {
+		e.touch(now)
 	}
-	switch {
-	case slices.ContainsFunc(*list, same):
-		e.redelivered++
-		s.redelivered.Add(1)
-		return true
-	case len(*list) >= s.config.MaxSpans:
-		s.truncated.Add(1)
-		return true
-	}
-	*list = append(*list, *r)
-	e.touch(now)
-	return true
+	return fate
 }
 
 // entry returns the open trace, making room for a new one. The shard is locked.
@@ -144,104 +188,11 @@ func (s *Store) entry(sh *shard, id tracecontext.TraceID, now time.Time) *entry 
 			s.evicted.Add(1)
 		}
 	}
-	e := &entry{
-		id:          id,
-		opened:      now.UnixNano(),
-		event:       now.UnixNano(),
-		lastAttempt: now.UnixNano(),
-		changed:     true,
-	}
+	at := now.UnixNano()
+	e := &entry{id: id, event: at, lastAttempt: at, changed: true}
 	sh.traces[id] = e
 	sh.push(e, now.Add(s.config.Linger).UnixNano())
 	return e
-}
-
-// Advance settles what is due by now and returns it, with what was evicted.
-func (s *Store) Advance(now time.Time) []*Trace {
-	var out []*Trace
-	for i := range s.shards {
-		sh := &s.shards[i]
-		sh.mu.Lock()
-		s.advance(sh, now)
-		out = append(out, sh.ready...)
-		sh.ready = nil
-		sh.mu.Unlock()
-	}
-	return out
-}
-
-func (s *Store) advance(sh *shard, now time.Time) {
-	at := now.UnixNano()
-	for {
-		e, ok := sh.next(at)
-		if !ok {
-			return
-		}
-		if reason, settled := s.state(e, at); settled {
-			s.settle(sh, e, reason, now)
-			continue
-		}
-		sh.push(e, at+int64(s.config.Linger))
-	}
-}
-
-// state decides whether a trace has settled.
-func (s *Store) state(e *entry, at int64) (Reason, bool) {
-	if e.operations > 0 {
-		return ReasonTimeout, at-e.event > int64(s.config.OpenLimit)
-	}
-	quiet := at-e.event >= int64(s.config.Linger)
-	switch {
-	case quiet && e.partial != "":
-		return ReasonPartial, true
-	case quiet && s.complete(e):
-		return ReasonComplete, true
-	case at-e.lastAttempt >= int64(s.config.Settle):
-		return ReasonTimeout, true
-	default:
-		return 0, false
-	}
-}
-
-// complete caches its answer until the trace changes.
-func (s *Store) complete(e *entry) bool {
-	if e.changed {
-		e.changed, e.whole = false, e.isComplete(&s.hops)
-	}
-	return e.whole
-}
-
-// settle takes the trace out of its shard and gives it back.
-func (s *Store) settle(sh *shard, e *entry, reason Reason, now time.Time) {
-	delete(sh.traces, e.id)
-	e.settled = true
-	s.open.Add(-1)
-	s.settled.Add(1)
-	sh.remember(e.id)
-	s.learn(e)
-	sh.ready = append(sh.ready, &Trace{
-		ID: e.id, Attempts: e.attempts, Spans: e.spans, Claimed: e.claimed, Reason: reason,
-		Detail: e.partial, Redelivered: e.redelivered,
-		SettleTime: time.Duration(max(0, now.UnixNano()-e.lastAttempt)),
-	})
-}
-
-// learn remembers which CLIENT spans lead to a SERVER span.
-func (s *Store) learn(e *entry) {
-	for i := range e.spans {
-		child := &e.spans[i]
-		if child.Kind != span.KindServer {
-			continue
-		}
-		for j := range e.spans {
-			if parent := &e.spans[j]; parent.Kind == span.KindClient &&
-				parent.SpanID == child.ParentID {
-				if _, known := s.hops.Load(parent.Descriptor); !known {
-					s.hops.Store(parent.Descriptor, true)
-				}
-			}
-		}
-	}
 }
 
 // Due counts the traces that still wait for something.
@@ -251,35 +202,13 @@ func (s *Store) Due() int {
 		sh := &s.shards[i]
 		sh.mu.Lock()
 		for _, e := range sh.traces {
-			if e.operations > 0 || e.partial == "" && !s.complete(e) {
+			if e.operations > 0 || !e.concluded && e.seldom().partial == "" && !s.complete(e) {
 				due++
 			}
 		}
 		sh.mu.Unlock()
 	}
 	return due
-}
-
-// Drain settles everything that is left as interrupted.
-func (s *Store) Drain(detail string, now time.Time) []*Trace {
-	var out []*Trace
-	for i := range s.shards {
-		sh := &s.shards[i]
-		sh.mu.Lock()
-		for _, e := range sh.traces {
-			reason := ReasonInterrupted
-			if e.operations <= 0 && e.partial == "" && s.complete(e) {
-				reason = ReasonComplete
-			} else if e.partial == "" {
-				e.partial = detail
-			}
-			s.settle(sh, e, reason, now)
-		}
-		out = append(out, sh.ready...)
-		sh.ready = nil
-		sh.mu.Unlock()
-	}
-	return out
 }
 
 // Stats returns the counters as of now.

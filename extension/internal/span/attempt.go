@@ -40,7 +40,7 @@ type Mark struct {
 type Marks struct{ List []Mark }
 
 // Attempt is one round trip of the load: one client span. Redirect hops and
-// authentication exchanges are attempts of their own.
+// authentication exchanges are attempts of their own. Times are nanoseconds.
 type Attempt struct {
 	TraceID    tracecontext.TraceID
 	SpanID     tracecontext.SpanID // the client span; the parent-id that was sent
@@ -49,16 +49,16 @@ type Attempt struct {
 	Marks      *Marks              // what the toxics said; nil for nothing
 	ErrorType  string              // error.type of the client span; empty on success
 	TraceState string              // tracestate as sent, usually empty
-	Start      int64               // Unix nanoseconds
-	Duration   int64               // nanoseconds, until the body was read or closed
-	Blocked    int64               // nanoseconds spent waiting for a connection from the pool
-	Connecting int64               // nanoseconds of TCP connect
-	TLS        int64               // nanoseconds of TLS handshake
-	Waiting    int64               // nanoseconds from request written to first response byte
-	Backoff    int64               // nanoseconds waited before this attempt by the retry policy
-	Number     uint16              // 1 for the first attempt of an operation, then 2, 3, … per retry
-	Resend     uint16              // http.request.resend_count: 0 for the first round trip of the operation
-	Sends      uint16              // times the transport wrote the request (more than 1: a silent re-send)
+	Start      int64               // Unix time
+	Duration   int64               // until the body was read or closed
+	Blocked    int64               // spent waiting for a connection from the pool
+	Connecting int64               // TCP connect
+	TLS        int64               // TLS handshake
+	Waiting    int64               // from request written to first response byte
+	Backoff    int64               // waited before this attempt by the retry policy
+	Number     uint16              // 1 for the first attempt of an operation, then 2, 3, …
+	Resend     uint16              // http.request.resend_count: 0 for the first round trip
+	Sends      uint16              // times the transport wrote the request; above 1: re-sent
 	Status     uint16              // HTTP status; 0 when there was no response
 	Outcome    Outcome
 	Sampled    bool // the sampled flag that was sent

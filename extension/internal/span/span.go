@@ -30,6 +30,10 @@ type Descriptor struct {
 	Scope   string // instrumentation scope name
 }
 
+// LoadScope is the instrumentation scope of the spans that the load itself
+// exports.
+const LoadScope = "github.com/xk6-continuity/xk6-continuity"
+
 // Flag bits of OTLP Span.flags (trace.proto, SpanFlags).
 const (
 	FlagSampled        uint32 = 0x01  // W3C sampled flag
@@ -52,3 +56,15 @@ type Record struct {
 	Kind       Kind
 	Error      bool // span status is Error
 }
+
+// Handles reports whether the span is of a kind that takes work from elsewhere.
+func (r *Record) Handles() bool { return r.Kind == KindServer || r.Kind == KindConsumer }
+
+// Claims reports whether the span's User-Agent names the attempt.
+func (r *Record) Claims(a *Attempt) bool {
+	return r.Claim.SpanID == a.SpanID && r.Claim.TraceID == a.TraceID
+}
+
+// Misplaced reports whether the span's User-Agent says that it belongs to
+// another trace than the one it is in.
+func (r *Record) Misplaced() bool { return !r.Claim.IsZero() && r.Claim.TraceID != r.TraceID }

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -12,10 +13,14 @@ import (
 // family is a trace's spans with their relations.
 type family struct {
 	trace    *join.Trace
-	services []*span.Record // without the load's own spans
+	services []*span.Record // without the load's own spans, in order of start
 	byID     map[tracecontext.SpanID]*span.Record
 	attempts map[tracecontext.SpanID]*span.Attempt
-	own      map[tracecontext.SpanID]bool // operations of the load
+	own      map[tracecontext.SpanID]bool   // spans of the load, attempts excepted
+	needy    []*span.Attempt                // were due, and have no SERVER span
+	strays   map[*span.Attempt]*span.Record // what some of them are given instead
+	lent     map[*span.Record]bool          // the strays, by span
+	lost     int                            // parents that never arrived
 }
 
 func newFamily(t *join.Trace) *family {
@@ -27,44 +32,75 @@ func newFamily(t *join.Trace) *family {
 	}
 	for i := range t.Attempts {
 		f.attempts[t.Attempts[i].SpanID] = &t.Attempts[i]
-		f.own[t.Attempts[i].Operation] = true
+		if id := t.Attempts[i].Operation; !id.IsZero() {
+			f.own[id] = true
+		}
 	}
+	f.disown()
 	for i := range t.Spans {
 		r := &t.Spans[i]
 		if f.isOwn(r) {
-			f.own[r.SpanID] = true
 			continue
 		}
 		f.services = append(f.services, r)
+	}
+	slices.SortStableFunc(f.services, compare)
+	for _, r := range f.services {
 		if known := f.byID[r.SpanID]; known == nil || r.Kind == span.KindServer {
 			f.byID[r.SpanID] = r
 		}
 	}
+	f.settleStrays()
 	return f
 }
 
-// isOwn tells a span that the load itself exported: it has an attempt's or an
-// operation's id. A SERVER span with the id of its client span is the
-// service's, as Zipkin shares ids between the two.
+// compare orders spans. Services' clocks decide nothing: the order only makes
+// the choice between equals independent of the order of arrival.
+func compare(a, b *span.Record) int {
+	return cmp.Or(cmp.Compare(a.Start, b.Start), slices.Compare(a.SpanID[:], b.SpanID[:]),
+		cmp.Compare(a.Kind, b.Kind), slices.Compare(a.ParentID[:], b.ParentID[:]),
+		slices.Compare(a.TraceID[:], b.TraceID[:]),
+		strings.Compare(a.Descriptor.Service, b.Descriptor.Service),
+		cmp.Compare(a.End, b.End), cmp.Compare(a.Status, b.Status))
+}
+
+// disown marks the load's own spans, and what is above them: application spans,
+// and the spans of a trace that the load was told to continue.
+func (f *family) disown() {
+	parents := make(map[tracecontext.SpanID]tracecontext.SpanID, len(f.trace.Spans))
+	var queue []tracecontext.SpanID
+	for i := range f.trace.Spans {
+		r := &f.trace.Spans[i]
+		parents[r.SpanID] = r.ParentID
+		if r.Descriptor.Scope == span.LoadScope && f.attempts[r.SpanID] == nil {
+			f.own[r.SpanID] = true
+		}
+	}
+	for id := range f.own {
+		queue = append(queue, id)
+	}
+	for len(queue) > 0 {
+		parent, known := parents[queue[0]]
+		queue = queue[1:]
+		if known && !parent.IsZero() && !f.own[parent] && f.attempts[parent] == nil {
+			f.own[parent] = true
+			queue = append(queue, parent)
+		}
+	}
+}
+
+// isOwn tells a span that the load itself exported, or that is above it. A
+// SERVER span with the id of its client span is the service's, as Zipkin shares
+// ids between the two.
 func (f *family) isOwn(r *span.Record) bool {
-	return r.Kind != span.KindServer && (f.attempts[r.SpanID] != nil || f.own[r.SpanID])
+	return f.own[r.SpanID] || r.Kind != span.KindServer && f.attempts[r.SpanID] != nil
 }
 
-func handles(
-	r *span.Record,
-) bool {
-	return r.Kind == span.KindServer || r.Kind == span.KindConsumer
-}
-
-// claims reports whether the span's User-Agent names the attempt.
-func claims(r *span.Record, a *span.Attempt) bool {
-	return r.Claim.SpanID == a.SpanID && r.Claim.TraceID == a.TraceID
-}
-
-// claimsOther reports whether the span names another attempt of this trace.
-func (f *family) claimsOther(r *span.Record, a *span.Attempt) bool {
-	return !r.Claim.IsZero() && r.Claim.TraceID == a.TraceID && r.Claim.SpanID != a.SpanID &&
-		f.attempts[r.Claim.SpanID] != nil
+// misplaced reports whether a span below an attempt says that it belongs to
+// another one: of this trace, or of another trace.
+func (f *family) misplaced(r *span.Record, a *span.Attempt) bool {
+	return r.Misplaced() ||
+		!r.Claim.IsZero() && r.Claim.SpanID != a.SpanID && f.attempts[r.Claim.SpanID] != nil
 }
 
 // shares reports whether a SERVER span has its client span's own id.
@@ -72,48 +108,131 @@ func shares(r *span.Record, a *span.Attempt) bool {
 	return r.Kind == span.KindServer && r.SpanID == a.SpanID
 }
 
-// children are the spans directly below the attempt's client span.
+// children are the spans directly below the attempt's client span. Where a
+// SERVER span shares the attempt's id, what is below that id is the service's.
 func (f *family) children(a *span.Attempt) []*span.Record {
-	var out []*span.Record
+	var out, shared []*span.Record
 	for _, r := range f.services {
-		if (r.ParentID == a.SpanID || shares(r, a)) && !f.claimsOther(r, a) {
+		switch {
+		case f.misplaced(r, a) || f.lent[r]:
+		case shares(r, a):
+			shared = append(shared, r)
+		case r.ParentID == a.SpanID:
 			out = append(out, r)
 		}
 	}
+	if shared != nil {
+		return shared
+	}
 	return out
+}
+
+// servers are the SERVER spans directly below the attempt.
+func (f *family) servers(a *span.Attempt) []*span.Record {
+	return slices.DeleteFunc(f.children(a), func(r *span.Record) bool {
+		return r.Kind != span.KindServer
+	})
 }
 
 // maxDepth ends the walk up a chain whose ids form a loop.
 const maxDepth = 256
 
-// descent finds the attempt that a span descends from, and how many spans are
-// between them.
-func (f *family) descent(r *span.Record) (a *span.Attempt, via int) {
+// top is the first span of a span's chain, and how many spans are between.
+func (f *family) top(r *span.Record) (first *span.Record, via int) {
 	for ; via < maxDepth; via++ {
-		if a = f.attempts[r.SpanID]; a != nil && r.Kind == span.KindServer {
-			return a, via // shared ids
-		}
-		if a = f.attempts[r.ParentID]; a != nil {
-			return a, via
-		}
 		parent := f.byID[r.ParentID]
-		if parent == nil || parent == r {
-			return nil, via
+		shared := r.Kind == span.KindServer && f.attempts[r.SpanID] != nil
+		if shared || f.attempts[r.ParentID] != nil || parent == nil || parent == r {
+			return r, via
 		}
 		r = parent
 	}
-	return nil, via
+	return r, via
 }
 
-// lost are the ids of parents that never arrived, of any service's span.
-func (f *family) lost() []tracecontext.SpanID {
-	var out []tracecontext.SpanID
+// descent finds the attempt that a span descends from, nil for none, and how
+// many spans are between them.
+func (f *family) descent(r *span.Record) (a *span.Attempt, via int) {
+	first, via := f.top(r)
+	if via == maxDepth {
+		return nil, via
+	}
+	if a = f.attempts[first.SpanID]; a == nil || first.Kind != span.KindServer {
+		a = f.attempts[first.ParentID]
+	}
+	if a == nil || f.misplaced(first, a) || f.lent[first] {
+		return nil, via
+	}
+	return a, via
+}
+
+// nearest is the SERVER span, or the CONSUMER span if kind says so, that
+// descends from the attempt with the fewest spans between.
+func (f *family) nearest(a *span.Attempt, kind span.Kind) (found *span.Record, via int) {
 	for _, r := range f.services {
-		if f.isOrphan(r) && !slices.Contains(out, r.ParentID) {
-			out = append(out, r.ParentID)
+		if r.Kind != kind {
+			continue
+		}
+		if ancestor, n := f.descent(r); ancestor == a && (found == nil || n < via) {
+			found, via = r, n
 		}
 	}
-	return out
+	return found, via
+}
+
+// claimed is the SERVER span of another trace that names the attempt: a root,
+// if there is one.
+func (f *family) claimed(a *span.Attempt) *span.Record {
+	var best *span.Record
+	for i := range f.trace.Claimed {
+		r := &f.trace.Claimed[i]
+		if r.Kind != span.KindServer || !r.Claims(a) {
+			continue
+		}
+		if best == nil || before(r, best) {
+			best = r
+		}
+	}
+	return best
+}
+
+// before prefers a root.
+func before(a, b *span.Record) bool {
+	if a.ParentID.IsZero() != b.ParentID.IsZero() {
+		return a.ParentID.IsZero()
+	}
+	return compare(a, b) < 0
+}
+
+// claimsHere is the SERVER span of this trace that claims the attempt from
+// elsewhere than below it, or stands first in the chain of one that does.
+func (f *family) claimsHere(a *span.Attempt) *span.Record {
+	for _, r := range f.services {
+		if r.Kind != span.KindServer || !r.Claims(a) {
+			continue
+		}
+		first, via := f.top(r)
+		switch {
+		case via == maxDepth:
+		case first.Kind == span.KindServer:
+			return first
+		case !f.isOrphan(first):
+			return r
+		default: // the chain breaks at a lost span, not at the attempt
+		}
+	}
+	return nil
+}
+
+// server is any SERVER span that shows that a service handled the attempt.
+func (f *family) server(a *span.Attempt) *span.Record {
+	if found, _ := f.nearest(a, span.KindServer); found != nil {
+		return found
+	}
+	if found := f.claimsHere(a); found != nil {
+		return found
+	}
+	return f.claimed(a)
 }
 
 func (f *family) isOrphan(r *span.Record) bool {
@@ -121,110 +240,21 @@ func (f *family) isOrphan(r *span.Record) bool {
 		!f.own[r.ParentID] && f.attempts[r.SpanID] == nil
 }
 
-func serviceOf(r *span.Record) string {
-	if r.Descriptor.Service == "" {
-		return Unnamed
-	}
-	return r.Descriptor.Service
-}
-
-// hops counts the edges between services and says which were connected.
-func (f *family) hops() ([]Edge, []Presence) {
-	edges := make(map[[2]string]*Edge)
-	connected := make(map[string]bool)
+// countLost counts the parents that never arrived, of any service's span, but
+// for spans that are known to belong to an attempt.
+func (f *family) countLost() int {
+	lost := make(map[tracecontext.SpanID]bool)
 	for _, r := range f.services {
-		service := serviceOf(r)
-		root, _ := f.descent(r)
-		connected[service] = connected[service] || root != nil
-		if !handles(r) {
-			continue
-		}
-		from, orphan := f.caller(r)
-		if from == service {
-			continue // an inner SERVER span of one service is no hop
-		}
-		key := [2]string{from, service}
-		if edges[key] == nil {
-			edges[key] = &Edge{From: from, To: service}
-		}
-		edges[key].Spans++
-		if orphan {
-			edges[key].Orphans++
+		tied := f.lent[r] || r.Kind == span.KindServer && f.attempts[r.Claim.SpanID] != nil
+		if f.isOrphan(r) && !tied {
+			lost[r.ParentID] = true
 		}
 	}
-	for i := range f.trace.Claimed {
-		service := serviceOf(&f.trace.Claimed[i])
-		connected[service] = connected[service] || false
-	}
-	return sortEdges(edges), sortPresence(connected)
+	return len(lost)
 }
 
-func (f *family) caller(r *span.Record) (from string, orphan bool) {
-	if f.attempts[r.ParentID] != nil || f.attempts[r.SpanID] != nil || f.own[r.ParentID] {
-		return Load, false
-	}
-	if parent := f.byID[r.ParentID]; parent != nil {
-		return serviceOf(parent), false
-	}
-	return Unknown, true
-}
-
-func sortEdges(edges map[[2]string]*Edge) []Edge {
-	out := make([]Edge, 0, len(edges))
-	for _, e := range edges {
-		out = append(out, *e)
-	}
-	slices.SortFunc(out, func(a, b Edge) int {
-		if c := strings.Compare(a.From, b.From); c != 0 {
-			return c
-		}
-		return strings.Compare(a.To, b.To)
-	})
-	return out
-}
-
-func sortPresence(connected map[string]bool) []Presence {
-	out := make([]Presence, 0, len(connected))
-	for service, is := range connected {
-		out = append(out, Presence{service, is})
-	}
-	slices.SortFunc(out, func(a, b Presence) int { return strings.Compare(a.Service, b.Service) })
-	return out
-}
-
-// expect names the expected services that did not appear below an attempt. A
-// trace without a delivered attempt owes nothing.
-func (f *family) expect(services []string, out Outcome) []string {
-	delivered := slices.ContainsFunc(
-		out.Results,
-		func(r Result) bool { return r.Verdict.Expected() },
-	)
-	if !delivered {
-		return nil
-	}
-	var missing []string
-	for _, service := range services {
-		if !slices.Contains(out.Services, Presence{service, true}) {
-			missing = append(missing, service)
-		}
-	}
-	return missing
-}
-
-// flags follows the sampled flag and the tracestate through the SERVER spans
-// that carry them.
-func (f *family) flags() (flagBreaks, stateBreaks uint64) {
-	for _, r := range f.services {
-		a, _ := f.descent(r)
-		if a == nil || r.Kind != span.KindServer {
-			continue
-		}
-		if a.Sampled && r.Flags&span.FlagRemoteKnown != 0 && r.Flags&span.FlagSampled == 0 {
-			flagBreaks++
-		}
-		if a.TraceState != "" && !strings.Contains(r.TraceState, a.TraceState) {
-			stateBreaks++
-		}
-	}
-	return flagBreaks, stateBreaks
+// early reports whether spans may still have been on their way.
+func (f *family) early() bool {
+	return f.trace.Truncated > 0 ||
+		f.trace.Reason != join.ReasonComplete && f.trace.Reason != join.ReasonTimeout
 }

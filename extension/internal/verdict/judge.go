@@ -26,7 +26,7 @@ type Result struct {
 type Edge struct {
 	From, To string
 	Spans    uint64 // SERVER and CONSUMER spans of the edge
-	Orphans  uint64 // of those, spans whose parent never arrived
+	Orphans  uint64 // of those, spans that are not connected to their caller
 }
 
 // Names of the ends of an edge that are not services.
@@ -49,8 +49,8 @@ type Outcome struct {
 	Edges           []Edge
 	Services        []Presence
 	ExpectedMissing []string // expected services that did not appear, connected
-	FlagBreaks      uint64      // SERVER spans of a sampled attempt that say unsampled
-	StateBreaks     uint64      // SERVER spans that lost the tracestate that was sent
+	FlagBreaks      uint64   // SERVER spans of a sampled attempt that say unsampled
+	StateBreaks     uint64   // SERVER spans that lost the tracestate that was sent
 }
 
 // Options are what users ask of a trace beyond its ids.
@@ -65,12 +65,15 @@ func rules() []rule {
 	return []rule{
 		excluded,
 		unsampled,
-		restarted,
 		descended,
 		reparented,
+		restarted,
+		consumed,
+		reparentedInferred,
 		notDelivered,
 		undecided,
 		spanLost,
+		restartedInferred,
 		missing,
 	}
 }
@@ -90,7 +93,7 @@ func Judge(t *join.Trace, o Options) Outcome {
 			}
 		}
 	}
-	out.Edges, out.Services = f.hops()
+	out.Edges, out.Services = f.hops(out.Results)
 	out.ExpectedMissing = f.expect(o.Expect, out)
 	out.FlagBreaks, out.StateBreaks = f.flags()
 	return out

@@ -1,6 +1,8 @@
 package verdict
 
 import (
+	"fmt"
+
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
 )
@@ -11,40 +13,14 @@ func notDelivered(_ *family, a *span.Attempt, r *Result) bool {
 	case join.Aborted(a):
 		r.Verdict, r.Reason = NotDelivered, "a toxic answered in the service's place"
 	case a.Outcome == span.OutcomeNotSent:
-		r.Verdict, r.Reason = NotDelivered, "the request was not sent: "+a.ErrorType
+		r.Verdict, r.Reason = NotDelivered, "the request was not sent"
+		if a.ErrorType != "" {
+			r.Reason += ": " + a.ErrorType
+		}
 	default:
 		return false
 	}
 	return true
-}
-
-// spanLost: descendants of a SERVER span arrived and the span itself did not.
-// Each parent that is lost explains one answered attempt without a SERVER span,
-// in the order of the attempts.
-func spanLost(f *family, a *span.Attempt, r *Result) bool {
-	if a.Outcome != span.OutcomeAnswered {
-		return false
-	}
-	if len(f.children(a)) > 0 {
-		r.Verdict, r.Reason = SpanLost, "spans below the attempt arrived, none of kind SERVER"
-		return true
-	}
-	lost := len(f.lost())
-	for i := range f.trace.Attempts {
-		other := &f.trace.Attempts[i]
-		if other.Outcome != span.OutcomeAnswered || !other.Sampled || join.Aborted(other) ||
-			f.server(other) != nil {
-			continue
-		}
-		if lost--; lost < 0 {
-			return false
-		}
-		if other == a {
-			r.Verdict, r.Reason = SpanLost, "descendants arrived, the SERVER span did not"
-			return true
-		}
-	}
-	return false
 }
 
 // undecided: the transport failed after sending, or the source could not tell.
@@ -61,11 +37,41 @@ func undecided(f *family, a *span.Attempt, r *Result) bool {
 		r.Reason = "settled early: too many traces were open"
 	case f.trace.Reason == join.ReasonInterrupted:
 		r.Reason = f.trace.Detail
+	case f.trace.Truncated > 0:
+		r.Reason = fmt.Sprintf("the trace has too many spans: %d were left out", f.trace.Truncated)
 	default:
 		return false
 	}
 	r.Verdict = Undecided
 	return true
+}
+
+// spanLost: descendants of a SERVER span arrived and the span itself did not.
+// Each parent that is lost explains one answered attempt without a SERVER span,
+// in the order of the attempts.
+func spanLost(f *family, a *span.Attempt, r *Result) bool {
+	if !join.IsDue(a) {
+		return false
+	}
+	if len(f.children(a)) > 0 {
+		r.Verdict, r.Reason = SpanLost, "spans below the attempt arrived, none of kind SERVER"
+		return true
+	}
+	lost := f.lost
+	for _, other := range f.needy {
+		if f.strays[other] != nil {
+			continue
+		}
+		if lost--; lost < 0 {
+			return false
+		}
+		if other == a {
+			r.Verdict, r.Reason = SpanLost, "descendants arrived, the SERVER span did not"
+			r.Inferred = len(f.trace.Attempts) > 1 // they may descend from another attempt
+			return true
+		}
+	}
+	return false
 }
 
 // missing: the service answered and nothing arrived.

@@ -24,18 +24,3 @@ func unsampled(f *family, a *span.Attempt, r *Result) bool {
 	}
 	return true
 }
-
-// server is any span that shows that a service handled the attempt.
-func (f *family) server(a *span.Attempt) *span.Record {
-	for _, child := range f.children(a) {
-		if handles(child) {
-			return child
-		}
-	}
-	for i := range f.trace.Claimed {
-		if claims(&f.trace.Claimed[i], a) {
-			return &f.trace.Claimed[i]
-		}
-	}
-	return nil
-}

@@ -1,40 +1,28 @@
 package verdict
 
-import (
-	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
-	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
-)
+import "github.com/xk6-continuity/xk6-continuity/extension/internal/span"
 
 // reparented: the SERVER span is in the attempt's trace under the wrong parent:
-// the operation, another attempt, or an unknown id. The correlation token says
-// whose span it is; without one, a SERVER span under the operation's own id
-// belongs to the only attempt that lacks one.
+// the operation, another attempt, an unknown id, or none. The correlation token
+// says whose span it is.
 func reparented(f *family, a *span.Attempt, r *Result) bool {
-	for _, s := range f.services {
-		if s.Kind == span.KindServer && claims(s, a) && s.ParentID != a.SpanID {
-			r.Verdict, r.Server = Reparented, s
-			r.Reason = "the SERVER span is under another parent: " + f.parentName(s)
-			return true
-		}
-	}
-	if f.unserved() != 1 || f.early() {
+	if r.Server = f.claimsHere(a); r.Server == nil {
 		return false
 	}
-	for _, s := range f.services {
-		stray := f.own[s.ParentID] || f.isOrphan(s) && s.Descriptor.Service != "" &&
-			s.Descriptor.Service == a.Labels.Service
-		if s.Kind == span.KindServer && s.Claim.IsZero() && stray {
-			r.Verdict, r.Server, r.Inferred = Reparented, s, true
-			r.Reason = "the SERVER span is under another parent: " + f.parentName(s)
-			return true
-		}
-	}
-	return false
+	r.Verdict = Reparented
+	r.Reason = "the SERVER span is under another parent: " + f.parentName(r.Server)
+	return true
 }
 
-// early reports whether spans may still have been on their way.
-func (f *family) early() bool {
-	return f.trace.Reason != join.ReasonComplete && f.trace.Reason != join.ReasonTimeout
+// reparentedInferred: the same without a token, for a span that belongs to
+// nobody else.
+func reparentedInferred(f *family, a *span.Attempt, r *Result) bool {
+	if r.Server = f.strays[a]; r.Server == nil {
+		return false
+	}
+	r.Verdict, r.Inferred = Reparented, true
+	r.Reason = "the SERVER span is under another parent: " + f.parentName(r.Server)
+	return true
 }
 
 func (f *family) parentName(s *span.Record) string {
@@ -48,16 +36,4 @@ func (f *family) parentName(s *span.Record) string {
 	default:
 		return "an unknown id"
 	}
-}
-
-// unserved counts the answered attempts without a SERVER span below them.
-func (f *family) unserved() int {
-	n := 0
-	for i := range f.trace.Attempts {
-		a := &f.trace.Attempts[i]
-		if a.Outcome == span.OutcomeAnswered && f.server(a) == nil {
-			n++
-		}
-	}
-	return n
 }

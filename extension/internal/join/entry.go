@@ -1,0 +1,257 @@
+package join
+
+import (
+	"slices"
+	"time"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
+)
+
+// entry is one open trace. Times are Unix nanoseconds. What most traces do not
+// have is in rare: there are very many entries.
+type entry struct {
+	id          tracecontext.TraceID
+	attempts    []span.Attempt
+	spans       []span.Record
+	rare        *rare
+	event       int64 // of the last change
+	lastAttempt int64
+	check       int64
+	operations  int32
+	changed     bool // since completeness was last computed
+	whole       bool
+	hopeful     bool // something that is not due may still come
+	concluded   bool // the source has no more
+	settled     bool
+}
+
+// rare is what few traces have.
+type rare struct {
+	claimed     []span.Record
+	partial     string
+	redelivered int
+	truncated   int
+}
+
+// seldom reads what few traces have.
+func (e *entry) seldom() rare {
+	if e.rare == nil {
+		return rare{}
+	}
+	return *e.rare
+}
+
+// odd makes room for what few traces have.
+func (e *entry) odd() *rare {
+	if e.rare == nil {
+		e.rare = new(rare)
+	}
+	return e.rare
+}
+
+func (e *entry) touch(now time.Time) {
+	e.event = now.UnixNano()
+	e.changed = true
+}
+
+// IsDue reports whether a SERVER span has to come for the attempt: it was
+// sampled and answered, and no toxic answered in the service's place.
+func IsDue(a *span.Attempt) bool {
+	return a.Sampled && !a.Excluded && a.Outcome == span.OutcomeAnswered && !Aborted(a)
+}
+
+// Aborted reports whether a toxic says that the service never saw the attempt.
+func Aborted(a *span.Attempt) bool {
+	return a.Marks != nil &&
+		slices.ContainsFunc(a.Marks.List, func(m span.Mark) bool { return m.Mode == "abort" })
+}
+
+// Succeeded reports whether the service did what it was asked: only then the
+// services behind it were called for certain.
+func Succeeded(a *span.Attempt) bool {
+	const firstError = 400
+	return IsDue(a) && a.Status > 0 && a.Status < firstError
+}
+
+// awaits is how many SERVER spans are waited for: one per send. One more send
+// than was handled is the rule rather than the exception, but only time tells.
+func awaits(a *span.Attempt) int {
+	mayCome := a.Sampled && !a.Excluded && a.Outcome == span.OutcomeSentFailed
+	if !mayCome && !IsDue(a) {
+		return 0
+	}
+	return max(1, int(a.Sends))
+}
+
+// isComplete reports whether everything due has arrived.
+func (s *Store) isComplete(e *entry) bool {
+	succeeded := false
+	for i := range e.attempts {
+		a := &e.attempts[i]
+		n := awaits(a)
+		if n > 0 && e.servers(a, &s.roots) < n && (n > 1 || !e.descends(a)) {
+			return false
+		}
+		succeeded = succeeded || Succeeded(a)
+	}
+	for i := range e.spans {
+		r := &e.spans[i]
+		switch r.Kind {
+		case span.KindServer, span.KindConsumer:
+			if !r.ParentID.IsZero() && !e.has(r.ParentID) {
+				return false
+			}
+		case span.KindClient:
+			_, leads := s.hops.Load(r.Descriptor)
+			if leads && !e.isAttempt(r.SpanID) && !e.hasChild(r.SpanID) {
+				return false
+			}
+		default:
+		}
+	}
+	return !succeeded || e.visited(s.config.Expect)
+}
+
+// visited reports whether every service has reported a span.
+func (e *entry) visited(services []string) bool {
+	for _, service := range services {
+		if !slices.ContainsFunc(e.spans, func(r span.Record) bool {
+			return r.Descriptor.Service == service
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// servers counts the SERVER spans that handle an attempt: those below it, and
+// those elsewhere that claim it. A proxy may hand the User-Agent on, so a claim
+// counts only from the service that is known to take such requests; from another
+// one it waits for the proxy's own span, until Settle.
+func (e *entry) servers(a *span.Attempt, known *roots) int {
+	n := 0
+	service := ""
+	claims := func(r *span.Record) bool {
+		if !r.Claims(a) {
+			return false
+		}
+		if service == "" {
+			service = known.service(a)
+		}
+		return service != "" && r.Descriptor.Service == service
+	}
+	claimed := e.seldom().claimed
+	for i := range claimed {
+		if claims(&claimed[i]) {
+			n++
+		}
+	}
+	for i := range e.spans {
+		r := &e.spans[i]
+		if r.Kind == span.KindServer && (below(r, a) || claims(r)) {
+			n++
+		}
+	}
+	return n
+}
+
+// below reports whether a SERVER span is directly below an attempt, and does
+// not say that it belongs to another.
+func below(r *span.Record, a *span.Attempt) bool {
+	return (r.ParentID == a.SpanID || r.SpanID == a.SpanID) && (r.Claim.IsZero() || r.Claims(a))
+}
+
+// answered reports whether any SERVER span is tied to the attempt.
+func (e *entry) answered(a *span.Attempt) bool {
+	tied := func(r span.Record) bool {
+		return r.Claims(a) || r.Kind == span.KindServer && below(&r, a)
+	}
+	return slices.ContainsFunc(e.seldom().claimed, tied) || slices.ContainsFunc(e.spans, tied) ||
+		e.descends(a)
+}
+
+// Bounds on walking up a trace. In a larger trace, and a longer chain, an
+// attempt behind a proxy without a SERVER span of its own waits for Settle.
+const (
+	maxWalkSpans = 64
+	maxWalkDepth = 16
+)
+
+// descends reports whether a SERVER span is below the attempt at any distance.
+func (e *entry) descends(a *span.Attempt) bool {
+	if len(e.spans) > maxWalkSpans {
+		return false
+	}
+	for i := range e.spans {
+		r := &e.spans[i]
+		for depth := 0; r != nil && e.spans[i].Kind == span.KindServer; depth++ {
+			if below(r, a) {
+				return true
+			}
+			if r = e.find(r.ParentID); depth == maxWalkDepth {
+				break
+			}
+		}
+	}
+	return false
+}
+
+// find returns the span with an id; nil if it has not come.
+func (e *entry) find(id tracecontext.SpanID) *span.Record {
+	at := slices.IndexFunc(e.spans, func(r span.Record) bool { return r.SpanID == id })
+	if at < 0 || id.IsZero() {
+		return nil
+	}
+	return &e.spans[at]
+}
+
+func (e *entry) isAttempt(id tracecontext.SpanID) bool {
+	return slices.ContainsFunc(e.attempts, func(a span.Attempt) bool { return a.SpanID == id })
+}
+
+func (e *entry) has(id tracecontext.SpanID) bool {
+	return slices.ContainsFunc(e.attempts, func(a span.Attempt) bool {
+		return a.SpanID == id || a.Operation == id
+	}) || slices.ContainsFunc(e.spans, func(r span.Record) bool { return r.SpanID == id })
+}
+
+func (e *entry) hasChild(id tracecontext.SpanID) bool {
+	return slices.ContainsFunc(e.spans, func(r span.Record) bool {
+		return r.ParentID == id && r.Kind == span.KindServer
+	})
+}
+
+// insert adds a span to the trace's own, or to those that claim it, unless it
+// has come before or there are too many.
+func (e *entry) insert(r *span.Record, most int) fate {
+	list := &e.spans
+	if r.TraceID != e.id {
+		list = &e.odd().claimed
+	}
+	same := func(other span.Record) bool {
+		return other.SpanID == r.SpanID && other.Kind == r.Kind &&
+			other.Start == r.Start && other.TraceID == r.TraceID
+	}
+	switch {
+	case slices.ContainsFunc(*list, same):
+		e.odd().redelivered++
+		return redelivered
+	case len(*list) >= most:
+		e.odd().truncated++
+		return truncated
+	}
+	*list = append(*list, *r)
+	return taken
+}
+
+// fate is what became of a span.
+type fate uint8
+
+const (
+	taken fate = iota
+	redelivered
+	truncated
+	late
+	unknown
+)

@@ -1,0 +1,146 @@
+package join
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+)
+
+// Bounds of what is kept to tie restarted traces without their ids.
+const (
+	maxRootKeys = 1024
+	maxRoots    = 1024   // per key
+	maxServed   = 10_000 // names of requests
+)
+
+// roots are SERVER spans that began a trace of their own and claim no attempt,
+// and what is known of who serves which request.
+type roots struct {
+	mu     sync.Mutex
+	byKind map[rootKey][]root // in order of arrival
+
+	served     sync.Map // servedKey -> *span.Descriptor
+	servedSize atomic.Int64
+	claiming   sync.Map // service name -> true: its spans carry the User-Agent
+}
+
+type rootKey struct{ service, method string }
+
+type servedKey struct{ name, method string }
+
+// root is a candidate with its time of arrival, by our own clock: a service's
+// clock may be off by any amount.
+type root struct {
+	record  span.Record
+	arrived int64
+}
+
+// keep takes a foreign span, if it can be the restarted trace of an attempt.
+func (rs *roots) keep(r *span.Record, at, oldest int64) {
+	if r.Kind != span.KindServer || !r.ParentID.IsZero() || !r.Claim.IsZero() {
+		return
+	}
+	if _, claiming := rs.claiming.Load(r.Descriptor.Service); claiming {
+		return // ours would carry a claim
+	}
+	key := rootKey{r.Descriptor.Service, r.Descriptor.Method}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	list, known := rs.byKind[key]
+	if !known && len(rs.byKind) >= maxRootKeys {
+		return
+	}
+	for len(list) > 0 && (list[0].arrived < oldest || len(list) >= maxRoots) {
+		list = list[1:]
+	}
+	if rs.byKind == nil {
+		rs.byKind = make(map[rootKey][]root)
+	}
+	rs.byKind[key] = append(list, root{*r, at})
+}
+
+// take removes and returns the first root that fits an attempt: of the service
+// that serves such requests, with the same method and route, and arrived since
+// the attempt was sent.
+func (rs *roots) take(a *span.Attempt) (span.Record, bool) {
+	served := rs.server(a)
+	key := rootKey{rs.service(a), a.Labels.Method}
+	if _, claiming := rs.claiming.Load(key.service); claiming || key.service == "" {
+		return span.Record{}, false
+	}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	list := rs.byKind[key]
+	for i := range list {
+		route := list[i].record.Descriptor.Route
+		fits := served != nil && served.Route == route || matchesRoute(a.Labels.Name, route)
+		if !fits || list[i].arrived < a.Start {
+			continue
+		}
+		found := list[i].record
+		rs.byKind[key] = append(list[:i:i], list[i+1:]...)
+		return found, true
+	}
+	return span.Record{}, false
+}
+
+// server is the kind of SERVER span that such attempts had; nil if none had.
+func (rs *roots) server(a *span.Attempt) *span.Descriptor {
+	known, _ := rs.served.Load(servedKey{a.Labels.Name, a.Labels.Method})
+	served, _ := known.(*span.Descriptor)
+	return served
+}
+
+// service names who serves such attempts; empty when nobody is known.
+func (rs *roots) service(a *span.Attempt) string {
+	if served := rs.server(a); served != nil {
+		return served.Service
+	}
+	return a.Labels.Service
+}
+
+// learn remembers who serves an attempt's kind of request.
+func (rs *roots) learn(a *span.Attempt, server *span.Record) {
+	key := servedKey{a.Labels.Name, a.Labels.Method}
+	if _, known := rs.served.Load(key); known || rs.servedSize.Load() >= maxServed {
+		return
+	}
+	rs.served.Store(key, server.Descriptor)
+	rs.servedSize.Add(1)
+}
+
+// learnClaim remembers that the spans of a service carry the User-Agent.
+func (rs *roots) learnClaim(r *span.Record) {
+	if _, known := rs.claiming.Load(r.Descriptor.Service); !known {
+		rs.claiming.Store(r.Descriptor.Service, true)
+	}
+}
+
+// matchesRoute reports whether a request's name, a URL or a template of one, is
+// a route's: segment by segment, where {x}, :x, * and ${x} stand for any.
+func matchesRoute(name, route string) bool {
+	if _, rest, ok := strings.Cut(name, "://"); ok {
+		_, path, _ := strings.Cut(rest, "/")
+		name = "/" + path
+	}
+	name, _, _ = strings.Cut(name, "?")
+	if !strings.HasPrefix(name, "/") || !strings.HasPrefix(route, "/") {
+		return false
+	}
+	have, want := strings.Split(name, "/"), strings.Split(route, "/")
+	if len(have) != len(want) {
+		return false
+	}
+	for i := range have {
+		if have[i] != want[i] && !isWildcard(have[i]) && !isWildcard(want[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func isWildcard(segment string) bool {
+	return segment == "*" || strings.HasPrefix(segment, ":") || strings.ContainsAny(segment, "{}")
+}

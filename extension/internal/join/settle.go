@@ -1,0 +1,187 @@
+package join
+
+import (
+	"time"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
+)
+
+// Advance settles what is due by now and returns it, with what was evicted.
+func (s *Store) Advance(now time.Time) []*Trace {
+	var out []*Trace
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		s.advance(sh, now)
+		out = append(out, sh.ready...)
+		sh.ready = nil
+		sh.mu.Unlock()
+	}
+	return out
+}
+
+func (s *Store) advance(sh *shard, now time.Time) {
+	at := now.UnixNano()
+	for {
+		e, ok := sh.next(at)
+		if !ok {
+			return
+		}
+		if reason, settled := s.state(e, at); settled {
+			s.settle(sh, e, reason, now)
+			continue
+		}
+		sh.push(e, at+int64(s.config.Linger))
+	}
+}
+
+// state decides whether a trace has settled.
+func (s *Store) state(e *entry, at int64) (Reason, bool) {
+	if e.operations > 0 {
+		return ReasonTimeout, at-e.event > int64(s.config.OpenLimit)
+	}
+	quiet := at-e.event >= int64(s.config.Linger)
+	switch {
+	case quiet && e.seldom().partial != "":
+		return ReasonPartial, true
+	case quiet && s.complete(e) && (!e.hopeful || e.concluded || !s.hasRoom()):
+		return ReasonComplete, true
+	case e.concluded, at-e.lastAttempt >= int64(s.config.Settle):
+		return ReasonTimeout, true
+	default:
+		return 0, false
+	}
+}
+
+// hasRoom reports whether traces that owe nothing may stay.
+func (s *Store) hasRoom() bool { return 2*s.open.Load() < int64(s.config.MaxTraces) }
+
+// complete caches its answer until the trace changes.
+func (s *Store) complete(e *entry) bool {
+	if e.changed {
+		e.changed, e.whole = false, s.isComplete(e)
+	}
+	return e.whole
+}
+
+// settle takes the trace out of its shard and gives it back.
+func (s *Store) settle(sh *shard, e *entry, reason Reason, now time.Time) {
+	if e.operations > 0 {
+		sh.giveUp(e, reason)
+	}
+	delete(sh.traces, e.id)
+	e.settled = true
+	s.open.Add(-1)
+	s.settled.Add(1)
+	sh.remember(e.id)
+	s.learn(e)
+	odd := e.seldom()
+	t := &Trace{
+		ID: e.id, Attempts: e.attempts, Spans: e.spans, Claimed: odd.claimed, Reason: reason,
+		Detail: odd.partial, Redelivered: odd.redelivered, Truncated: odd.truncated,
+		SettleTime: time.Duration(max(0, now.UnixNano()-e.lastAttempt)),
+	}
+	if reason == ReasonTimeout {
+		t.Roots = s.offer(e)
+	}
+	sh.ready = append(sh.ready, t)
+	e.attempts, e.spans, e.rare = nil, nil, nil // a queue may hold the entry for a while
+}
+
+// giveUp remembers that operations of a settled trace are under way.
+func (sh *shard) giveUp(e *entry, reason Reason) {
+	if sh.given == nil {
+		sh.given = make(map[tracecontext.TraceID]*given)
+	}
+	g := &given{operations: e.operations, reason: reason, detail: e.seldom().partial}
+	if reason == ReasonTimeout {
+		g.reason, g.detail = ReasonPartial, "its operation was open for too long"
+	}
+	sh.given[e.id] = g
+}
+
+// offer finds roots for the attempts that got no answer. A trace with a span
+// whose parent is lost lost a span, and not its context.
+func (s *Store) offer(e *entry) []Root {
+	for i := range e.spans {
+		if parent := e.spans[i].ParentID; !parent.IsZero() && !e.has(parent) {
+			return nil
+		}
+	}
+	var out []Root
+	for i := range e.attempts {
+		a := &e.attempts[i]
+		if !IsDue(a) || e.answered(a) {
+			continue
+		}
+		if r, ok := s.roots.take(a); ok {
+			out = append(out, Root{i, r})
+		}
+	}
+	return out
+}
+
+// learn remembers which CLIENT spans lead to a SERVER span, and who serves what.
+func (s *Store) learn(e *entry) {
+	for i := range e.seldom().claimed {
+		s.roots.learnClaim(&e.rare.claimed[i])
+	}
+	for i := range e.spans {
+		child := &e.spans[i]
+		if child.Kind != span.KindServer {
+			continue
+		}
+		if !child.Claim.IsZero() {
+			s.roots.learnClaim(child)
+		}
+		for j := range e.attempts {
+			if below(child, &e.attempts[j]) {
+				s.roots.learn(&e.attempts[j], child)
+			}
+		}
+		s.learnHop(e, child)
+	}
+}
+
+func (s *Store) learnHop(e *entry, child *span.Record) {
+	for i := range e.spans {
+		parent := &e.spans[i]
+		if parent.Kind != span.KindClient || parent.SpanID != child.ParentID {
+			continue
+		}
+		if _, known := s.hops.Load(parent.Descriptor); !known {
+			s.hops.Store(parent.Descriptor, true)
+		}
+	}
+}
+
+// Drain settles everything that is left as interrupted.
+func (s *Store) Drain(detail string, now time.Time) []*Trace {
+	var out []*Trace
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		for _, e := range sh.traces {
+			partial := e.seldom().partial
+			reason := ReasonInterrupted
+			switch {
+			case e.operations > 0:
+				e.odd().partial = detail
+			case partial != "":
+				reason = ReasonPartial
+			case s.complete(e):
+				reason = ReasonComplete
+			case e.concluded:
+				reason = ReasonTimeout
+			default:
+				e.odd().partial = detail
+			}
+			s.settle(sh, e, reason, now)
+		}
+		out = append(out, sh.ready...)
+		sh.ready = nil
+		sh.mu.Unlock()
+	}
+	return out
+}
