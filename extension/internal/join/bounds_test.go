@@ -238,6 +238,6 @@ func TestMemoryIsFlat(t *testing.T) { //nolint:paralleltest // it measures the p
 	for n := range uint64(2) {
 		round(1_000_000 + n*traces)
 	}
-	const slack = 2 * traces * 150 // the ids of settled traces are kept, bounded
+	const slack = 2 * traces * 80 // the ids of settled traces are kept, bounded
 	require.Less(t, heap(), before+slack)
 }
