@@ -244,7 +244,7 @@ func newRecorder(tb testing.TB) *recorder {
 }
 
 const page = `<html><head><title>Page</title></head><body>
-<a href="/get?link=1">link</a>
+<a href="/get?link=1">link</a><a id="self" href="/page">self</a>
 <form method="post" action="/post"><input name="a" value="1"/>
 <input type="submit" name="go" value="yes"/></form></body></html>`
 
