@@ -30,6 +30,10 @@ type ledger struct {
 	workers  sync.WaitGroup
 	stopped  sync.Once
 
+	// collecting is held by the worker whose batch is being filled: the others
+	// export, or wait for their turn, so that few spans make few batches.
+	collecting sync.Mutex
+
 	mu     sync.Mutex
 	counts counts
 	closed bool // Shutdown counts what is left: OnEnd must not queue more
@@ -72,6 +76,9 @@ func (l *ledger) OnStart(context.Context, sdktrace.ReadWriteSpan) {
 func (l *ledger) OnEnd(s sdktrace.ReadOnlySpan) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.counts.open == 0 {
+		return // Shutdown has counted it
+	}
 	l.counts.open--
 	if l.closed {
 		l.counts.dropped++
@@ -108,19 +115,31 @@ func (l *ledger) work(ctx context.Context) {
 	timer := time.NewTimer(l.config.delay)
 	defer timer.Stop()
 	for {
-		var first sdktrace.ReadOnlySpan
-		select {
-		case first = <-l.queue:
-		case <-l.stop:
-			select {
-			case first = <-l.queue:
-			default:
-				return
-			}
+		if batch = l.next(batch[:0], timer); len(batch) == 0 {
+			return
 		}
-		batch = l.collect(append(batch[:0], first), timer)
 		l.export(ctx, batch)
 		clear(batch)
+	}
+}
+
+// next waits for the worker's turn and fills its batch; an empty batch means
+// that the ledger has stopped.
+func (l *ledger) next(
+	batch []sdktrace.ReadOnlySpan, timer *time.Timer,
+) []sdktrace.ReadOnlySpan {
+	l.collecting.Lock()
+	defer l.collecting.Unlock()
+	select {
+	case first := <-l.queue:
+		return l.collect(append(batch, first), timer)
+	case <-l.stop:
+	}
+	select {
+	case first := <-l.queue:
+		return l.collect(append(batch, first), timer)
+	default:
+		return batch
 	}
 }
 
@@ -247,7 +266,8 @@ func (l *ledger) ForceFlush(ctx context.Context) error {
 }
 
 // Shutdown implements sdktrace.SpanProcessor: it exports what is queued, and
-// when ctx ends first, cancels the exports and counts the rest as lost.
+// when ctx ends first, cancels the exports and counts the rest as lost. So are
+// the spans that have not ended by then.
 func (l *ledger) Shutdown(ctx context.Context) (err error) {
 	l.stopped.Do(func() {
 		l.mu.Lock()
@@ -267,6 +287,10 @@ func (l *ledger) Shutdown(ctx context.Context) (err error) {
 			<-done
 		}
 		l.cancel()
+		l.move(func(c *counts) {
+			c.dropped += c.open
+			c.open = 0
+		})
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		err = errors.Join(err, l.exporter.Shutdown(closing))

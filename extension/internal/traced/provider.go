@@ -2,6 +2,7 @@ package traced
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -137,9 +138,14 @@ func (p *Provider) ForceFlush(ctx context.Context) error {
 	return nil
 }
 
-// Shutdown exports what is queued, bounded by ctx, and counts the rest as dropped.
+// Shutdown exports what is queued, bounded by ctx, and counts the rest as
+// dropped. It does so even if ctx has ended, where the SDK would do nothing.
 func (p *Provider) Shutdown(ctx context.Context) error {
-	if err := p.sdk.Shutdown(ctx); err != nil {
+	err := p.sdk.Shutdown(ctx)
+	if p.ledger != nil {
+		err = errors.Join(err, p.ledger.Shutdown(ctx))
+	}
+	if err != nil {
 		return fmt.Errorf("exporting the last spans: %w", err)
 	}
 	return nil

@@ -98,7 +98,7 @@ func newRig(tb testing.TB, env map[string]string) *rig {
 	tb.Helper()
 	r := &rig{
 		tb: tb, exporter: tracetest.NewInMemoryExporter(), sampler: &samplerLog{},
-		sink: &sinkLog{}, base: &http.Transport{},
+		sink: &sinkLog{}, base: newBase(tb),
 	}
 	var err error
 	r.provider, err = NewProvider(tb.Context(), ProviderConfig{
@@ -108,10 +108,17 @@ func newRig(tb testing.TB, env map[string]string) *rig {
 	require.NoError(tb, err)
 	r.provider.useSDK("1.2.3", sdktrace.WithSampler(r.sampler))
 	tb.Cleanup(func() {
-		r.base.CloseIdleConnections()
 		require.NoError(tb, r.provider.Shutdown(context.Background()))
 	})
 	return r
+}
+
+// newBase is a transport of its own, with connections of its own.
+func newBase(tb testing.TB) *http.Transport {
+	tb.Helper()
+	base := &http.Transport{}
+	tb.Cleanup(base.CloseIdleConnections)
+	return base
 }
 
 func (r *rig) warn(message string) {
