@@ -2,26 +2,18 @@ package faults
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/xk6-continuity/xk6-continuity/toxics"
 )
 
-// Toxic is one toxic on one proxy.
-type Toxic struct {
-	Proxy      string         `json:"proxy"`
-	Name       string         `json:"name,omitempty"` // default: the type
-	Type       string         `json:"type"`
-	Stream     string         `json:"stream,omitempty"` // toxiproxy's own only
-	Toxicity   *float32       `json:"toxicity,omitempty"` // share of connections, ditto
-	Attributes map[string]any `json:"attributes,omitempty"`
-}
+// MaxPhase bounds the duration of one phase.
+const MaxPhase = 7 * 24 * time.Hour
 
 // PlanPhase is a part of a plan: its toxics are in for its duration.
 type PlanPhase struct {
@@ -38,7 +30,7 @@ type Plan struct {
 }
 
 type planFile struct {
-	Schema string      `json:"$schema"`
+	Schema string      `json:"$schema,omitempty"`
 	Name   string      `json:"name"`
 	Phases []phaseFile `json:"phases"`
 }
@@ -46,40 +38,42 @@ type planFile struct {
 type phaseFile struct {
 	Name     string  `json:"name"`
 	Duration string  `json:"duration"`
-	Toxics   []Toxic `json:"toxics"`
+	Toxics   []Toxic `json:"toxics,omitempty"`
 }
 
 // ParsePlan reads a plan strictly: unknown fields, wrong types and values out
 // of range are errors that name the path in the plan and what is accepted.
 func ParsePlan(text []byte) (*Plan, error) {
+	plan, err := parsePlan(text)
+	if err != nil {
+		return nil, fmt.Errorf("parsing plan: %w", err)
+	}
+	return plan, nil
+}
+
+func parsePlan(text []byte) (*Plan, error) {
 	var file planFile
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&file); err != nil {
 		if typeError, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			return nil, fmt.Errorf("parsing plan: %s must be a %s, got a %s",
+			return nil, fmt.Errorf("%s must be a %s, got a %s",
 				typeError.Field, typeError.Type, typeError.Value)
 		}
-		return nil, fmt.Errorf("parsing plan: %w", err)
+		return nil, err //nolint:wrapcheck // the caller says what was read
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("parsing plan: there is text behind the plan")
+		return nil, errors.New("there is text behind the plan")
 	}
 	plan := &Plan{Name: file.Name}
 	for i, phase := range file.Phases {
-		path := fmt.Sprintf("phases[%d]", i)
 		duration, err := time.ParseDuration(phase.Duration)
-		if err != nil || duration <= 0 {
-			return nil, fmt.Errorf(
-				`parsing plan: %s.duration must be a duration above 0 such as "10s", got %q`,
-				path,
-				phase.Duration,
-			)
+		if err != nil || duration <= 0 || duration > MaxPhase {
+			return nil, fmt.Errorf(`phases[%d].duration must be a duration such as "10s", `+
+				"above 0 and at most %s, got %q", i, MaxPhase, phase.Duration)
 		}
-		plan.Phases = append(
-			plan.Phases,
-			PlanPhase{Name: phase.Name, Duration: duration, Toxics: phase.Toxics},
-		)
+		plan.Phases = append(plan.Phases,
+			PlanPhase{Name: phase.Name, Duration: duration, Toxics: phase.Toxics})
 	}
 	return plan, plan.check()
 }
@@ -87,153 +81,85 @@ func ParsePlan(text []byte) (*Plan, error) {
 // check finds what is wrong with the plan itself.
 func (p *Plan) check() error {
 	if p.Name == "" {
-		return errors.New("parsing plan: name must not be empty")
+		return errors.New("name must not be empty")
 	}
 	if len(p.Phases) == 0 {
-		return errors.New("parsing plan: phases must have at least one phase")
+		return errors.New("phases must have at least one phase")
 	}
 	seen := make(map[string]bool)
 	for i := range p.Phases {
 		phase := &p.Phases[i]
 		if phase.Name == "" || seen[phase.Name] {
-			return fmt.Errorf(
-				"parsing plan: phases[%d].name must be new and not empty, got %q",
-				i,
-				phase.Name,
-			)
+			return fmt.Errorf("phases[%d].name must be new and not empty, got %q", i, phase.Name)
 		}
 		seen[phase.Name] = true
-		names := make(map[string]bool)
-		for j := range phase.Toxics {
-			t := &phase.Toxics[j]
-			path := fmt.Sprintf("phases[%d].toxics[%d]", i, j)
-			if err := t.check(); err != nil {
-				return fmt.Errorf("parsing plan: %s: %w", path, err)
-			}
-			if key := t.Proxy + "/" + t.Name; names[key] {
-				return fmt.Errorf(
-					"parsing plan: %s.name must be unique for its proxy and phase, got %q",
-					path,
-					t.Name,
-				)
-			}
-			names[t.Proxy+"/"+t.Name] = true
+		if err := phase.check(i); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// Validate checks that every proxy of the plan is among those that exist.
-func (p *Plan) Validate(proxies []string) error {
+func (p *PlanPhase) check(index int) error {
+	names := make(map[[2]string]bool)
+	for j := range p.Toxics {
+		t := &p.Toxics[j]
+		path := fmt.Sprintf("phases[%d].toxics[%d]", index, j)
+		if err := t.check(); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if names[[2]string{t.Proxy, t.Name}] {
+			return fmt.Errorf("%s.name must be unique for its proxy and phase, got %q",
+				path, t.Name)
+		}
+		names[[2]string{t.Proxy, t.Name}] = true
+	}
+	return nil
+}
+
+// Validate checks that every proxy of the plan is among those that exist, and
+// that the controller's server has every toxic.
+func (p *Plan) Validate(proxies []string, ctl Controller) error {
 	for i, phase := range p.Phases {
 		for j, t := range phase.Toxics {
+			path := fmt.Sprintf("phases[%d].toxics[%d]", i, j)
 			if !slices.Contains(proxies, t.Proxy) {
-				return fmt.Errorf(
-					"phases[%d].toxics[%d].proxy must be one of the proxies %q, got %q",
-					i,
-					j,
-					proxies,
-					t.Proxy,
-				)
+				return fmt.Errorf("%s.proxy must be one of the proxies %q, got %q",
+					path, proxies, t.Proxy)
+			}
+			if err := ctl.Supports(t.Type); err != nil {
+				return fmt.Errorf("%s: %w", path, err)
 			}
 		}
 	}
 	return nil
 }
 
-// check validates one toxic and fills its defaults.
-func (t *Toxic) check() error {
-	if t.Proxy == "" {
-		return errors.New("proxy must name a proxy, got nothing")
+// Duration is the time from the start of the first phase to the end of the last.
+func (p *Plan) Duration() (sum time.Duration) {
+	for i := range p.Phases {
+		sum += p.Phases[i].Duration
 	}
-	if t.Name == "" {
-		t.Name = t.Type
+	return sum
+}
+
+// at is the phase that runs when so much of the plan has passed, and when it
+// ends. After the plan it is the number of phases.
+func (p *Plan) at(elapsed time.Duration) (index int, end time.Duration) {
+	for i := range p.Phases {
+		if end += p.Phases[i].Duration; elapsed < end {
+			return i, end
+		}
 	}
-	attributes, err := t.attributes()
+	return len(p.Phases), end
+}
+
+// Fingerprint is the same for equal plans, in 16 hexadecimal digits.
+func (p *Plan) Fingerprint() string {
+	text, err := json.Marshal(p)
 	if err != nil {
-		return err
+		text = []byte(p.Name) // a parsed plan always encodes
 	}
-	if toxics.IsHTTP(t.Type) {
-		if t.Stream != "" || t.Toxicity != nil {
-			return fmt.Errorf(
-				"stream and toxicity are for toxiproxy's own toxics; %s has selectors",
-				t.Type,
-			)
-		}
-		return toxics.Validate(t.Type, attributes)
-	}
-	if t.Stream == "" {
-		t.Stream = "downstream"
-	}
-	if t.Stream != "upstream" && t.Stream != "downstream" {
-		return fmt.Errorf("stream must be upstream or downstream, got %q", t.Stream)
-	}
-	if t.Toxicity != nil && !(*t.Toxicity >= 0 && *t.Toxicity <= 1) {
-		return fmt.Errorf("toxicity must be between 0 and 1, got %v", *t.Toxicity)
-	}
-	return t.checkOwn()
-}
-
-func (t *Toxic) attributes() (json.RawMessage, error) {
-	if t.Attributes == nil {
-		return json.RawMessage("{}"), nil
-	}
-	text, err := json.Marshal(t.Attributes)
-	if err != nil {
-		return nil, fmt.Errorf("attributes must be JSON: %w", err)
-	}
-	return text, nil
-}
-
-// ownAttributes are toxiproxy's own toxics with their attributes, all of them
-// whole numbers.
-func ownAttributes() map[string][]string {
-	return map[string][]string{
-		"latency":    {"latency", "jitter"},
-		"bandwidth":  {"rate"},
-		"slow_close": {"delay"},
-		"timeout":    {"timeout"},
-		"reset_peer": {"timeout"},
-		"slicer":     {"average_size", "size_variation", "delay"},
-		"limit_data": {"bytes"},
-	}
-}
-
-func (t *Toxic) checkOwn() error {
-	accepted, ok := ownAttributes()[t.Type]
-	if !ok {
-		types := toxics.Types()
-		for name := range ownAttributes() {
-			types = append(types, name)
-		}
-		slices.Sort(types)
-		return fmt.Errorf("type must be one of %s, got %q", strings.Join(types, ", "), t.Type)
-	}
-	for name, value := range t.Attributes {
-		if !slices.Contains(accepted, name) {
-			return fmt.Errorf("attributes.%s is not an attribute of %s; accepted are %s",
-				name, t.Type, strings.Join(accepted, ", "))
-		}
-		if !wholeNumber(value) {
-			return fmt.Errorf(
-				"attributes.%s must be a whole number, 0 or more, got %v",
-				name,
-				value,
-			)
-		}
-	}
-	return nil
-}
-
-func wholeNumber(value any) bool {
-	switch n := value.(type) {
-	case float64:
-		return n >= 0 && n == float64(int64(n))
-	case int64:
-		return n >= 0
-	case int:
-		return n >= 0
-	default:
-		return false
-	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
 }

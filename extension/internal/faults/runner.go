@@ -1,12 +1,10 @@
 package faults
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +12,8 @@ import (
 
 // RunnerConfig is what a runner needs from its surroundings.
 type RunnerConfig struct {
-	Warn func(string) // told of errors between phases and of phases that met no request
+	Warn   func(string) // told of errors between phases and of toxics that met no request
+	Ledger *Ledger      // where toxics' counters go; nil: nowhere
 }
 
 // PhaseRun is a phase as it really ran. End is zero while it runs.
@@ -24,25 +23,28 @@ type PhaseRun struct {
 	Toxics     []string
 }
 
-// Row is what one HTTP toxic counted during one phase.
-type Row struct {
-	Phase, Proxy, Toxic, Type, Mode                   string
-	Seen, Selected, Injected, PassedThrough, Unpaired uint64
-}
-
-// Runner takes a plan through its phases, by the time since Start.
+// Runner takes a plan through its phases, by the time since Start. The toxics of
+// a phase come in right after its name is the current one, and go out right
+// before the next one's is. A last phase without toxics lasts until Stop; after
+// one with toxics no phase is current.
 type Runner struct {
 	ctl    Controller
+	lease  Lease
 	plan   *Plan
 	warn   func(string)
+	ledger *Ledger
 	name   atomic.Pointer[string]
 	cancel context.CancelFunc
 	done   chan struct{}
 
+	// Of the runner's goroutine, after Start.
+	started time.Time
+	driver  bool
+	index   int     // of the running phase
+	in      []Toxic // that this runner put in
+
 	mu     sync.Mutex
 	phases []PhaseRun
-	rows   []Row
-	before map[[2]string]Counters // counters at the start of the running phase
 }
 
 // NewRunner prepares a plan. It must be valid for the controller's proxies.
@@ -50,15 +52,27 @@ func NewRunner(ctl Controller, plan *Plan, config RunnerConfig) *Runner {
 	if config.Warn == nil {
 		config.Warn = func(string) {}
 	}
-	return &Runner{ctl: ctl, plan: plan, warn: config.Warn, done: make(chan struct{})}
+	if config.Ledger == nil {
+		config.Ledger = &Ledger{}
+	}
+	return &Runner{
+		ctl: ctl, lease: ctl.Lease(plan.Fingerprint()), plan: plan, warn: config.Warn,
+		ledger: config.Ledger, done: make(chan struct{}),
+	}
 }
 
-// Start puts in the toxics of the first phase and returns; the other phases
-// follow on their own. An error leaves no toxic behind.
+// Start begins the plan, or joins one that another load generator drives, and
+// returns when the toxics of the phase are in; the other phases follow on their
+// own. An error leaves no toxic behind.
 func (r *Runner) Start(ctx context.Context) error {
-	first := &r.plan.Phases[0]
-	if err := r.enter(ctx, first); err != nil {
-		return errors.Join(err, r.leave(ctx, first))
+	term, err := r.lease.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	r.driver, r.started = term.Driver, time.Now().Add(-term.Elapsed)
+	r.index, _ = r.plan.at(term.Elapsed)
+	if err := r.enter(ctx); err != nil {
+		return errors.Join(err, r.end(ctx))
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r.cancel = cancel
@@ -66,8 +80,7 @@ func (r *Runner) Start(ctx context.Context) error {
 	return nil
 }
 
-// Phase is the name of the running phase: empty before the start, the last
-// phase's after the end.
+// Phase is the name of the running phase; empty outside of the plan.
 func (r *Runner) Phase() string {
 	if name := r.name.Load(); name != nil {
 		return *name
@@ -75,26 +88,38 @@ func (r *Runner) Phase() string {
 	return ""
 }
 
+// run is the plan's clock: phases change when their time comes, and the lease is
+// renewed in between.
 func (r *Runner) run(ctx context.Context) {
 	defer close(r.done)
-	next := time.Now()
-	for i := range r.plan.Phases {
-		phase := &r.plan.Phases[i]
-		if i > 0 {
-			r.complain(r.enter(ctx, phase))
+	var renewals <-chan time.Time
+	if every := r.lease.Every(); every > 0 {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		renewals = ticker.C
+	}
+	for {
+		_, end := r.plan.at(time.Since(r.started))
+		boundary := time.NewTimer(time.Until(r.started.Add(end)))
+		if r.index >= len(r.plan.Phases) {
+			boundary.Stop()
 		}
-		next = next.Add(phase.Duration)
-		timer := time.NewTimer(time.Until(next))
 		select {
-		case <-timer.C:
+		case <-boundary.C:
+		case <-renewals:
+			r.complain(r.renew(ctx))
 		case <-ctx.Done():
-			timer.Stop()
-		}
-		r.complain(r.leave(context.WithoutCancel(ctx), phase))
-		if ctx.Err() != nil {
+			boundary.Stop()
+			r.complain(r.end(context.WithoutCancel(ctx)))
 			return
 		}
+		boundary.Stop()
+		r.complain(r.move(ctx))
 	}
+}
+
+func (r *Runner) end(ctx context.Context) error {
+	return errors.Join(r.leave(ctx), r.lease.Release(ctx))
 }
 
 func (r *Runner) complain(err error) {
@@ -103,90 +128,120 @@ func (r *Runner) complain(err error) {
 	}
 }
 
-// enter puts in the phase's toxics and makes it the running one.
-func (r *Runner) enter(ctx context.Context, phase *PlanPhase) error {
-	before, err := r.counters(ctx)
+// renew keeps the lease, or takes it over, or learns the time from the driver.
+func (r *Runner) renew(ctx context.Context) error {
+	term, err := r.lease.Renew(ctx, time.Since(r.started))
+	if err != nil {
+		return err
+	}
+	if began := time.Now().Add(-term.Elapsed); !term.Driver && began.Before(r.started) {
+		r.started = began
+	}
+	switch was := r.driver; {
+	case term.Driver && !was:
+		r.driver = true
+		r.warn(fmt.Sprintf("fault plan: took over from a load generator that has gone, "+
+			"in phase %q", r.Phase()))
+		return r.drive(ctx)
+	case !term.Driver && was:
+		r.driver, r.in = false, nil // they are the new driver's now
+		r.warn(fmt.Sprintf("fault plan: another load generator took over in phase %q", r.Phase()))
+	}
+	return nil
+}
+
+// move ends the running phase and starts the next if its time has come.
+func (r *Runner) move(ctx context.Context) error {
+	index, _ := r.plan.at(time.Since(r.started))
+	if index <= r.index {
+		return nil
+	}
+	last := len(r.plan.Phases) - 1
+	if index > last && r.index == last && len(r.plan.Phases[last].Toxics) == 0 {
+		r.index = index
+		return nil
+	}
+	err := r.leave(ctx)
+	r.index = index
+	return errors.Join(err, r.enter(ctx))
+}
+
+// enter makes the phase of the current index the running one.
+func (r *Runner) enter(ctx context.Context) error {
+	if r.index >= len(r.plan.Phases) {
+		r.name.Store(nil)
+		return nil
+	}
+	phase := &r.plan.Phases[r.index]
 	run := PhaseRun{Name: phase.Name, Start: time.Now()}
 	for i := range phase.Toxics {
-		t := &phase.Toxics[i]
-		err = errors.Join(err, r.ctl.AddToxic(ctx, *t))
-		run.Toxics = append(run.Toxics, t.Name)
+		run.Toxics = append(run.Toxics, phase.Toxics[i].Name)
 	}
 	r.mu.Lock()
-	r.before = before
 	r.phases = append(r.phases, run)
 	r.mu.Unlock()
 	r.name.Store(&phase.Name)
+	return r.drive(ctx)
+}
+
+// drive puts the toxics of the running phase in, if that is up to this runner.
+func (r *Runner) drive(ctx context.Context) error {
+	if r.index >= len(r.plan.Phases) {
+		return nil
+	}
+	phase := &r.plan.Phases[r.index]
+	now, err := r.ctl.Counters(ctx)
+	if !r.driver {
+		r.ledger.Enter(phase.Name, nil, now)
+		return err
+	}
+	r.ledger.Enter(phase.Name, phase.Toxics, now)
+	for i := range phase.Toxics {
+		err = errors.Join(err, r.put(ctx, &phase.Toxics[i]))
+	}
 	if err != nil {
 		return fmt.Errorf("phase %q: %w", phase.Name, err)
 	}
 	return nil
 }
 
-// leave takes the phase's toxics out and settles their counts.
-func (r *Runner) leave(ctx context.Context, phase *PlanPhase) (err error) {
-	for i := range phase.Toxics {
-		err = errors.Join(err, r.ctl.RemoveToxic(ctx, phase.Toxics[i].Proxy, phase.Toxics[i].Name))
+// put adds a toxic. One of its name that is there already was left behind by a
+// run that was killed: there is only one driver.
+func (r *Runner) put(ctx context.Context, t *Toxic) error {
+	err := r.ctl.AddToxic(ctx, *t)
+	if errors.Is(err, ErrExists) {
+		r.warn(fmt.Sprintf("fault plan: replaced toxic %q that was on proxy %q already",
+			t.Name, t.Proxy))
+		if err = r.ctl.RemoveToxic(ctx, t.Proxy, t.Name); err == nil || isNotFound(err) {
+			err = r.ctl.AddToxic(ctx, *t)
+		}
 	}
-	after, countErr := r.counters(ctx)
-	err = errors.Join(err, countErr)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	run := &r.phases[len(r.phases)-1]
-	run.End = time.Now()
-	for _, row := range difference(run.Name, phase, r.before, after) {
-		if row.Seen == 0 {
+	if err == nil {
+		r.in = append(r.in, *t)
+	}
+	return err
+}
+
+// leave takes the toxics of the running phase out and tells of those that did
+// nothing.
+func (r *Runner) leave(ctx context.Context) (err error) {
+	for i := range r.in {
+		err = errors.Join(err, r.ctl.RemoveToxic(ctx, r.in[i].Proxy, r.in[i].Name))
+	}
+	r.in = nil
+	now, countErr := r.ctl.Counters(ctx)
+	if countErr == nil && r.driver {
+		for _, row := range r.ledger.Unmet(now) {
 			r.warn(fmt.Sprintf("fault plan: in phase %q toxic %q of proxy %q met no request",
 				row.Phase, row.Toxic, row.Proxy))
 		}
-		r.rows = append(r.rows, row)
 	}
-	r.before = nil
-	if err != nil {
-		return fmt.Errorf("phase %q: %w", phase.Name, err)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.phases) > 0 && r.phases[len(r.phases)-1].End.IsZero() {
+		r.phases[len(r.phases)-1].End = time.Now()
 	}
-	return nil
-}
-
-func (r *Runner) counters(ctx context.Context) (map[[2]string]Counters, error) {
-	list, err := r.ctl.Counters(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("reading the toxics' counters: %w", err)
-	}
-	out := make(map[[2]string]Counters, len(list))
-	for _, c := range list {
-		out[[2]string{c.Proxy, c.Name}] = c
-	}
-	return out, nil
-}
-
-// difference is what the toxics of a phase counted in it.
-func difference(name string, phase *PlanPhase, before, after map[[2]string]Counters) []Row {
-	var out []Row
-	for _, t := range phase.Toxics {
-		key := [2]string{t.Proxy, t.Name}
-		now, ok := after[key]
-		if !ok {
-			continue // toxiproxy's own toxics do not count
-		}
-		was := before[key]
-		out = append(out, Row{
-			Phase:         name,
-			Proxy:         t.Proxy,
-			Toxic:         t.Name,
-			Type:          now.Type,
-			Mode:          now.Mode,
-			Seen:          now.Seen - was.Seen,
-			Selected:      now.Selected - was.Selected,
-			Injected:      now.Injected - was.Injected,
-			PassedThrough: now.PassedThrough,
-			Unpaired:      now.Unpaired,
-		})
-	}
-	slices.SortFunc(out, func(a, b Row) int {
-		return cmp.Or(strings.Compare(a.Proxy, b.Proxy), strings.Compare(a.Toxic, b.Toxic))
-	})
-	return out
+	return errors.Join(err, countErr)
 }
 
 // Phases lists the phases so far, the running one last.
@@ -196,14 +251,9 @@ func (r *Runner) Phases() []PhaseRun {
 	return slices.Clone(r.phases)
 }
 
-// Rows lists what the toxics counted in the phases that have ended.
-func (r *Runner) Rows() []Row {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.rows)
-}
-
-// Stop ends the plan early, or returns at once when it has ended.
+// Stop ends the plan early, or returns at once when it was not started. The phase
+// that runs stays the current one, so that requests which are still under way
+// belong to it.
 func (r *Runner) Stop(ctx context.Context) error {
 	if r.cancel == nil {
 		return nil

@@ -1,0 +1,350 @@
+package faults
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/xk6-continuity/xk6-continuity/toxics"
+)
+
+// control is the controller of any toxiproxy.
+type control struct {
+	api       api
+	where     string   // for messages: which toxiproxy
+	httpToxic bool     // whether the server has HTTP toxics
+	registry  registry // of the load generators that share the server; nil when embedded
+	remote    string   // host of the API; empty when embedded
+	warn      func(string)
+	shutdown  func() // of an embedded server; may be nil
+
+	mu      sync.Mutex
+	proxies map[string]*Bridge // with the bridge of an https upstream, else nil
+}
+
+var _ Controller = &control{}
+
+// AddProxy implements Controller.
+func (c *control) AddProxy(ctx context.Context, config ProxyConfig) (Proxy, error) {
+	proxy, err := c.addProxy(ctx, config)
+	if err != nil {
+		return Proxy{}, fmt.Errorf("proxy %q: %w", config.Name, err)
+	}
+	return proxy, nil
+}
+
+func (c *control) addProxy(ctx context.Context, config ProxyConfig) (Proxy, error) {
+	if config.Name == "" {
+		return Proxy{}, errors.New("name must not be empty")
+	}
+	if strings.HasPrefix(config.Name, recordPrefix) {
+		return Proxy{}, fmt.Errorf("name must not start with %q", recordPrefix)
+	}
+	if err := c.setListen(&config); err != nil {
+		return Proxy{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.proxies[config.Name]; ok {
+		return Proxy{}, ErrExists
+	}
+	upstream, bridge, err := c.upstream(ctx, config)
+	if err != nil {
+		return Proxy{}, err
+	}
+	view, err := c.create(ctx, config, upstream)
+	if err != nil {
+		bridge.Close()
+		return Proxy{}, err
+	}
+	c.proxies[config.Name] = bridge
+	listen, err := c.reachable(view.Listen)
+	return Proxy{Name: config.Name, Listen: listen}, err
+}
+
+// setListen checks the listen address or chooses one.
+func (c *control) setListen(config *ProxyConfig) error {
+	if config.Listen == "" {
+		if c.remote != "" && !isLoopback(c.remote) {
+			return fmt.Errorf(`listen must be given for %s, such as "0.0.0.0:8666", got nothing`,
+				c.where)
+		}
+		config.Listen = "127.0.0.1:0"
+	}
+	if _, port, err := net.SplitHostPort(config.Listen); err != nil || port == "" {
+		return fmt.Errorf("listen must be host:port, got %q", config.Listen)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// reachable is where the load connects to: a remote toxiproxy that listens on
+// all addresses is reached at the host of its API.
+func (c *control) reachable(listen string) (string, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", fmt.Errorf("reading toxiproxy's listen address %q: %w", listen, err)
+	}
+	if ip := net.ParseIP(host); c.remote != "" && (host == "" || ip != nil && ip.IsUnspecified()) {
+		host = c.remote
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// upstream is what toxiproxy connects to: the service, or a bridge to it.
+func (c *control) upstream(ctx context.Context, config ProxyConfig) (string, *Bridge, error) {
+	if !strings.Contains(config.Upstream, "://") {
+		if config.CAFile+config.ClientCert+config.ClientKey != "" {
+			return "", nil, fmt.Errorf("caFile, clientCert and clientKey are for https upstreams, "+
+				"got the upstream %q", config.Upstream)
+		}
+		host, port, err := net.SplitHostPort(config.Upstream)
+		if err != nil || host == "" || port == "" {
+			return "", nil, fmt.Errorf("upstream must be host:port or https://host[:port], got %q",
+				config.Upstream)
+		}
+		return config.Upstream, nil, nil
+	}
+	if c.remote != "" {
+		return "", nil, fmt.Errorf("https upstreams need the embedded toxiproxy, got %q with %s",
+			config.Upstream, c.where)
+	}
+	bridge, err := NewBridge(ctx, BridgeConfig{ProxyConfig: config, Warn: c.warn})
+	if err != nil {
+		return "", nil, err
+	}
+	return bridge.Addr(), bridge, nil
+}
+
+// create makes the proxy, or shares the one that another load generator made.
+func (c *control) create(
+	ctx context.Context, config ProxyConfig, upstream string,
+) (view proxyView, err error) {
+	err = c.api.call(ctx, http.MethodPost, "/proxies", map[string]any{
+		"name": config.Name, "listen": config.Listen, "upstream": upstream, "enabled": true,
+	}, &view)
+	if errors.Is(err, ErrExists) && c.registry != nil {
+		view, err = c.share(ctx, config.Name, upstream)
+		if err == nil {
+			err = c.registry.use(ctx, config.Name)
+		}
+		return view, err
+	}
+	if err != nil {
+		if strings.Contains(err.Error(), "address already in use") {
+			return view, fmt.Errorf("listen address %s is in use: choose another with the option "+
+				"listen", config.Listen)
+		}
+		return view, err
+	}
+	if c.registry != nil {
+		err = errors.Join(c.registry.own(ctx, config.Name), c.registry.use(ctx, config.Name))
+	}
+	return view, err
+}
+
+func (c *control) share(ctx context.Context, name, upstream string) (view proxyView, err error) {
+	if err := c.api.call(ctx, http.MethodGet, proxyPath(name), nil, &view); err != nil {
+		return view, err
+	}
+	if view.Upstream != upstream {
+		return view, fmt.Errorf("%s has a proxy of that name with another upstream: "+
+			"it is %q, wanted is %q", c.where, view.Upstream, upstream)
+	}
+	return view, nil
+}
+
+// Supports implements Controller.
+func (c *control) Supports(kind string) error {
+	if c.httpToxic || !toxics.IsHTTP(kind) {
+		return nil
+	}
+	return fmt.Errorf("type %s needs a toxiproxy with HTTP toxics (bin/toxiproxy), and %s has "+
+		"only toxiproxy's own: %s", kind, c.where,
+		strings.Join(slices.Sorted(maps.Keys(ownAttributes())), ", "))
+}
+
+// known reports whether this controller has the proxy.
+func (c *control) known(proxy string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.proxies[proxy]; !ok {
+		return fmt.Errorf("proxy %q does not exist: %w", proxy, ErrNotFound)
+	}
+	return nil
+}
+
+// prepare checks a toxic against itself, the server and the proxies.
+func (c *control) prepare(t *Toxic) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	if err := c.Supports(t.Type); err != nil {
+		return err
+	}
+	return c.known(t.Proxy)
+}
+
+// wire is a toxic as the API takes it.
+func (t *Toxic) wire() map[string]any {
+	out := map[string]any{"name": t.Name, "type": t.Type, "attributes": t.Attributes}
+	if t.Attributes == nil {
+		out["attributes"] = map[string]any{}
+	}
+	if toxics.IsHTTP(t.Type) {
+		return out
+	}
+	out["stream"], out["toxicity"] = t.Stream, 1.0
+	if t.Toxicity != nil {
+		out["toxicity"] = *t.Toxicity
+	}
+	return out
+}
+
+// AddToxic implements Controller.
+func (c *control) AddToxic(ctx context.Context, t Toxic) error {
+	err := c.prepare(&t)
+	if err == nil {
+		err = c.api.call(ctx, http.MethodPost, proxyPath(t.Proxy, "toxics"), t.wire(), nil)
+	}
+	return t.wrap(err)
+}
+
+func (t *Toxic) wrap(err error) error {
+	if err != nil {
+		return fmt.Errorf("toxic %q of proxy %q: %w", t.Name, t.Proxy, err)
+	}
+	return nil
+}
+
+// UpdateToxic implements Controller. Toxiproxy decodes an update into the toxic
+// that its pipes are reading, which is a data race. Its own toxics are taken out
+// and put in again instead; ours change in one step.
+func (c *control) UpdateToxic(ctx context.Context, t Toxic) error {
+	return t.wrap(c.updateToxic(ctx, &t))
+}
+
+func (c *control) updateToxic(ctx context.Context, t *Toxic) error {
+	if t.Name == "" {
+		t.Name = t.Type
+	}
+	if err := c.known(t.Proxy); err != nil {
+		return err
+	}
+	path := proxyPath(t.Proxy, "toxics", t.Name)
+	if toxics.IsHTTP(t.Type) {
+		return c.api.call(ctx, http.MethodPatch, path,
+			map[string]any{"attributes": t.Attributes}, nil)
+	}
+	var now Toxic
+	if err := c.api.call(ctx, http.MethodGet, path, nil, &now); err != nil {
+		return err
+	}
+	now.Proxy = t.Proxy
+	now.Attributes = maps.Clone(now.Attributes)
+	maps.Copy(now.Attributes, t.Attributes)
+	if t.Toxicity != nil {
+		now.Toxicity = t.Toxicity
+	}
+	if err := now.check(); err != nil {
+		return err
+	}
+	if err := c.api.call(ctx, http.MethodDelete, path, nil, nil); err != nil {
+		return err
+	}
+	return c.api.call(ctx, http.MethodPost, proxyPath(t.Proxy, "toxics"), now.wire(), nil)
+}
+
+// RemoveToxic implements Controller.
+func (c *control) RemoveToxic(ctx context.Context, proxy, name string) error {
+	t := Toxic{Proxy: proxy, Name: name}
+	if err := c.known(proxy); err != nil {
+		return t.wrap(err)
+	}
+	return t.wrap(c.api.call(ctx, http.MethodDelete, proxyPath(proxy, "toxics", name), nil, nil))
+}
+
+// Disable implements Controller.
+func (c *control) Disable(ctx context.Context, proxy string) error {
+	return c.switchTo(ctx, proxy, json.RawMessage(`{"enabled":false}`))
+}
+
+// Enable implements Controller.
+func (c *control) Enable(ctx context.Context, proxy string) error {
+	return c.switchTo(ctx, proxy, json.RawMessage(`{"enabled":true}`))
+}
+
+func (c *control) switchTo(ctx context.Context, proxy string, state json.RawMessage) error {
+	err := c.known(proxy)
+	if err == nil {
+		err = c.api.call(ctx, http.MethodPost, proxyPath(proxy), state, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("switching proxy %q to %s: %w", proxy, state, err)
+	}
+	return nil
+}
+
+// Counters implements Controller.
+func (c *control) Counters(ctx context.Context) ([]Counters, error) {
+	if !c.httpToxic {
+		return nil, nil
+	}
+	var all []Counters
+	if err := c.api.call(ctx, http.MethodGet, "/counts", nil, &all); err != nil {
+		return nil, fmt.Errorf("reading the toxics' counters: %w", err)
+	}
+	return slices.DeleteFunc(all, func(one Counters) bool {
+		return c.known(one.Proxy) != nil
+	}), nil
+}
+
+// Lease implements Controller.
+func (c *control) Lease(plan string) Lease {
+	if c.registry == nil {
+		return soleLease{}
+	}
+	return c.registry.lease(plan)
+}
+
+// Close implements Controller.
+func (c *control) Close(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	for name, bridge := range c.proxies {
+		errs = append(errs, c.release(ctx, name))
+		bridge.Close()
+	}
+	clear(c.proxies)
+	if c.shutdown != nil {
+		c.shutdown()
+	}
+	return errors.Join(errs...)
+}
+
+// release deletes a proxy unless it is not ours or others still use it.
+func (c *control) release(ctx context.Context, name string) error {
+	if c.registry != nil {
+		last, err := c.registry.leave(ctx, name)
+		if err != nil || !last {
+			return err
+		}
+	}
+	err := c.api.call(ctx, http.MethodDelete, proxyPath(name), nil, nil)
+	if err != nil && !isNotFound(err) {
+		return fmt.Errorf("deleting proxy %q: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package faults
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/xk6-continuity/xk6-continuity/toxics"
+)
+
+// Row is what one HTTP toxic counted during one phase; the phase is empty outside
+// of a plan.
+type Row struct {
+	Phase, Proxy, Toxic, Type, Mode                   string
+	Seen, Selected, Injected, PassedThrough, Unpaired uint64
+}
+
+// Ledger divides the counters of toxics, which only grow, among the phases. The
+// zero value is ready. It is safe for concurrent use.
+//
+// What a toxic of a plan counts belongs to the phase that put it in, until
+// another phase puts it in again: requests that were under way when the phase
+// ended are not lost, and are not another's. What a toxic of the script counts
+// is divided at the start of each phase.
+type Ledger struct {
+	mu     sync.Mutex
+	marks  map[toxicKey][]mark
+	phase  string
+	last   map[toxicKey]Counters // as they were read last
+	script map[toxicKey]bool
+}
+
+type toxicKey struct{ proxy, name, kind string }
+
+// mark is the start of a row.
+type mark struct {
+	phase, mode string
+	base        toxics.Counts
+	planned     bool
+}
+
+func keyOf(t *Toxic) toxicKey { return toxicKey{t.Proxy, t.Name, t.Type} }
+
+// read remembers the counters of now. The lock is held.
+func (l *Ledger) read(now []Counters) {
+	l.last = make(map[toxicKey]Counters, len(now))
+	for _, c := range now {
+		l.last[toxicKey{c.Proxy, c.Name, c.Type}] = c
+	}
+}
+
+func (l *Ledger) add(key toxicKey, m mark) {
+	if l.marks == nil {
+		l.marks = make(map[toxicKey][]mark)
+	}
+	current := l.last[key]
+	if marks := l.marks[key]; len(marks) > 0 && current.Mode != "" {
+		marks[len(marks)-1].mode = current.Mode
+	}
+	m.base = current.Counts
+	l.marks[key] = append(l.marks[key], m)
+}
+
+// Enter starts a phase with the counters as they are before its toxics come in.
+func (l *Ledger) Enter(phase string, planned []Toxic, now []Counters) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.read(now)
+	l.phase = phase
+	for i := range planned {
+		if toxics.IsHTTP(planned[i].Type) {
+			l.add(keyOf(&planned[i]), mark{phase: phase, planned: true})
+		}
+	}
+	for key := range l.script {
+		l.add(key, mark{phase: phase})
+	}
+}
+
+// Script says that the script is about to put a toxic in.
+func (l *Ledger) Script(t Toxic, now []Counters) {
+	if t.Name == "" {
+		t.Name = t.Type
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := keyOf(&t)
+	if l.script[key] || !toxics.IsHTTP(t.Type) {
+		return
+	}
+	if l.script == nil {
+		l.script = make(map[toxicKey]bool)
+	}
+	l.script[key] = true
+	l.read(now)
+	l.add(key, mark{phase: l.phase})
+}
+
+// Unmet lists the running phase's planned toxics that met no request.
+func (l *Ledger) Unmet(now []Counters) []Row {
+	return slices.DeleteFunc(l.Rows(now), func(r Row) bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		marks := l.marks[toxicKey{r.Proxy, r.Toxic, r.Type}]
+		latest := marks[len(marks)-1]
+		return r.Seen > 0 || r.Phase != l.phase || !latest.planned || latest.phase != r.Phase
+	})
+}
+
+// Rows lists what all toxics have counted by now: by proxy, toxic and type, and
+// for each in the order of the phases. Nil stands for the counters as they were
+// read last.
+func (l *Ledger) Rows(now []Counters) []Row {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now != nil {
+		l.read(now)
+	}
+	var out []Row
+	for key, marks := range l.marks {
+		current := l.last[key]
+		for i := range marks {
+			end := current.Counts
+			if i+1 < len(marks) {
+				end = marks[i+1].base
+			} else if current.Mode != "" {
+				marks[i].mode = current.Mode
+			}
+			row := marks[i].row(key, end)
+			if row.Seen > 0 || marks[i].planned || len(marks) == 1 {
+				out = append(out, row)
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Row) int {
+		return cmp.Or(strings.Compare(a.Proxy, b.Proxy), strings.Compare(a.Toxic, b.Toxic),
+			strings.Compare(a.Type, b.Type))
+	})
+	return out
+}
+
+func (m *mark) row(key toxicKey, end toxics.Counts) Row {
+	return Row{
+		Phase: m.phase, Proxy: key.proxy, Toxic: key.name, Type: key.kind, Mode: m.mode,
+		Seen: end.Seen - m.base.Seen, Selected: end.Selected - m.base.Selected,
+		Injected:      end.Injected - m.base.Injected,
+		PassedThrough: end.PassedThrough - m.base.PassedThrough,
+		Unpaired:      end.Unpaired - m.base.Unpaired,
+	}
+}
