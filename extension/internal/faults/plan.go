@@ -60,7 +60,7 @@ func parsePlan(text []byte) (*Plan, error) {
 			return nil, fmt.Errorf("%s must be a %s, got a %s",
 				typeError.Field, typeError.Type, typeError.Value)
 		}
-		return nil, err //nolint:wrapcheck // the caller says what was read
+		return nil, err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("there is text behind the plan")
