@@ -3,8 +3,11 @@ package module
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -24,52 +27,63 @@ type faultRun struct {
 	configs  map[string]faults.ProxyConfig
 	plan     *faults.Plan
 	planText []byte
+	ledger   faults.Ledger
 	once     sync.Once
 	begun    atomic.Bool
 	startErr error
 	runner   atomic.Pointer[faults.Runner]
 }
 
+var errOnePlan = errors.New(
+	"toxiproxy.plan() was called again with another plan: a run has one plan")
+
 // controller returns the embedded toxiproxy, or the remote one that was
-// configured. The caller holds f.mu.
-func (f *faultRun) controller(remote string, warn func(string)) (faults.Controller, error) {
+// configured. The caller holds r.faults.mu.
+func (r *run) controller(ctx context.Context) (faults.Controller, error) {
+	f := &r.faults
 	if f.ctl != nil {
 		return f.ctl, nil
 	}
-	var err error
-	if remote != "" {
-		return nil, fmt.Errorf("configure.toxiproxy: driving a remote toxiproxy is not supported yet, got %q", remote)
+	s, err := r.effective()
+	if err != nil {
+		return nil, err
 	}
-	f.ctl, err = faults.NewEmbedded(faults.EmbeddedConfig{Warn: warn})
-	return f.ctl, err
+	if s.toxiproxy == "" {
+		f.ctl, err = faults.NewEmbedded(faults.EmbeddedConfig{Warn: r.warn})
+		return f.ctl, err
+	}
+	ctl, err := faults.NewRemote(ctx, faults.RemoteConfig{URL: s.toxiproxy, Warn: r.warn})
+	if err != nil {
+		return nil, fmt.Errorf("configure.toxiproxy (K6_CONTINUITY_TOXIPROXY): %w", err)
+	}
+	f.ctl = ctl
+	return ctl, nil
 }
 
-// proxy returns the proxy of that name, and makes it in the init context.
-func (r *run) proxy(ctx context.Context, config faults.ProxyConfig, initContext bool) (faults.Proxy, error) {
+// knownProxy returns a proxy that was made already, if there is one.
+func (f *faultRun) knownProxy(config faults.ProxyConfig) (proxy faults.Proxy, ok bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known, ok := f.configs[config.Name]
+	if ok && !reflect.DeepEqual(known, config) {
+		return proxy, false, fmt.Errorf("toxiproxy.proxy(%q) was called again with other options: "+
+			"first %+v, now %+v", config.Name, known, config)
+	}
+	return f.proxies[config.Name], ok, nil
+}
+
+// makeProxy makes a proxy in the init context.
+func (r *run) makeProxy(ctx context.Context, config faults.ProxyConfig) (faults.Proxy, error) {
 	f := &r.faults
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if known, ok := f.configs[config.Name]; ok {
-		if !reflect.DeepEqual(known, config) {
-			return faults.Proxy{}, fmt.Errorf("toxiproxy.proxy(%q) was called again with other options: "+
-				"first %+v, now %+v", config.Name, known, config)
-		}
-		return f.proxies[config.Name], nil
-	}
-	if !initContext {
-		return faults.Proxy{}, fmt.Errorf("toxiproxy.proxy(%q) %w", config.Name, errInitOnly)
-	}
-	settings, err := r.effective()
-	if err != nil {
-		return faults.Proxy{}, err
-	}
-	ctl, err := f.controller(settings.toxiproxy, r.warn)
+	ctl, err := r.controller(ctx)
 	if err != nil {
 		return faults.Proxy{}, err
 	}
 	proxy, err := ctl.AddProxy(ctx, config)
 	if err != nil {
-		return faults.Proxy{}, err
+		return faults.Proxy{}, fmt.Errorf("toxiproxy.%w", err)
 	}
 	if f.proxies == nil {
 		f.proxies = make(map[string]faults.Proxy)
@@ -88,13 +102,13 @@ func (r *run) effective() (settings, error) {
 }
 
 // setPlan takes the text of the run's only plan.
-func (r *run) setPlan(text []byte) error {
+func (r *run) setPlan(ctx context.Context, text []byte) error {
 	f := &r.faults
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.plan != nil {
 		if !bytes.Equal(f.planText, text) {
-			return fmt.Errorf("toxiproxy.plan() was called again with another plan: a run has one plan")
+			return errOnePlan
 		}
 		return nil
 	}
@@ -102,11 +116,11 @@ func (r *run) setPlan(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("toxiproxy.plan: %w", err)
 	}
-	names := make([]string, 0, len(f.proxies))
-	for name := range f.proxies {
-		names = append(names, name)
+	ctl, err := r.controller(ctx)
+	if err != nil {
+		return err
 	}
-	if err := plan.Validate(names); err != nil {
+	if err := plan.Validate(slices.Sorted(maps.Keys(f.proxies)), ctl); err != nil {
 		return fmt.Errorf("toxiproxy.plan: %w", err)
 	}
 	f.plan, f.planText = plan, text
@@ -125,18 +139,22 @@ func (f *faultRun) planName() string {
 // begin starts the plan's clock, once, before the first request of an
 // iteration is sent: the toxics of the first phase are in place when it returns.
 func (f *faultRun) begin(ctx context.Context, state *lib.State, warn func(string)) error {
-	if f.begun.Load() || inSetup(state) {
+	if !f.begun.Load() && inSetup(state) {
 		return nil
 	}
 	f.once.Do(func() {
 		defer f.begun.Store(true)
 		f.mu.Lock()
-		defer f.mu.Unlock()
-		if f.plan == nil {
+		plan, ctl := f.plan, f.ctl
+		f.mu.Unlock()
+		if plan == nil {
 			return
 		}
-		runner := faults.NewRunner(f.ctl, f.plan, faults.RunnerConfig{Warn: warn})
-		f.startErr = runner.Start(ctx)
+		runner := faults.NewRunner(ctl, plan, faults.RunnerConfig{Warn: warn, Ledger: &f.ledger})
+		if err := runner.Start(ctx); err != nil {
+			f.startErr = fmt.Errorf("starting fault plan %q: %w", plan.Name, err)
+			warn(f.startErr.Error())
+		}
 		f.runner.Store(runner)
 	})
 	return f.startErr
@@ -164,23 +182,23 @@ func (f *faultRun) stop(warn func(string)) {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	if err := runner.Stop(ctx); err != nil {
-		warn(fmt.Sprintf("stopping the fault plan: %v", err))
+		warn(err.Error())
 	}
 }
 
 // report adds the phases and the toxics' own counters to the report.
-func (f *faultRun) report(b *report.Builder) {
-	runner := f.runner.Load()
-	if runner == nil {
-		return
+func (f *faultRun) report(b *report.Builder, warn func(string)) {
+	if runner := f.runner.Load(); runner != nil {
+		var phases []report.Phase
+		for _, p := range runner.Phases() {
+			phases = append(phases, report.Phase{
+				Name: p.Name, Start: p.Start, End: p.End, Toxics: p.Toxics,
+			})
+		}
+		b.SetPhases(phases)
 	}
-	var phases []report.Phase
-	for _, p := range runner.Phases() {
-		phases = append(phases, report.Phase{Name: p.Name, Start: p.Start, End: p.End, Toxics: p.Toxics})
-	}
-	b.SetPhases(phases)
 	var rows []report.Fault
-	for _, row := range runner.Rows() {
+	for _, row := range f.ledger.Rows(f.counters(warn)) {
 		rows = append(rows, report.Fault{
 			Phase: row.Phase, Proxy: row.Proxy, Toxic: row.Toxic, Type: row.Type, Mode: row.Mode,
 			Seen: row.Seen, Selected: row.Selected, Injected: row.Injected,
@@ -190,8 +208,25 @@ func (f *faultRun) report(b *report.Builder) {
 	b.SetFaults(rows)
 }
 
+// counters reads the toxics' counters; nil when they cannot be read.
+func (f *faultRun) counters(warn func(string)) []faults.Counters {
+	f.mu.Lock()
+	ctl := f.ctl
+	f.mu.Unlock()
+	if ctl == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	now, err := ctl.Counters(ctx)
+	if err != nil {
+		warn(err.Error())
+	}
+	return now
+}
+
 // close takes the proxies down at the end of the process.
-func (f *faultRun) close() {
+func (f *faultRun) close(warn func(string)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.ctl == nil {
@@ -199,46 +234,37 @@ func (f *faultRun) close() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
-	_ = f.ctl.Close(ctx) // the process ends; there is nobody left to tell
+	if err := f.ctl.Close(ctx); err != nil {
+		warn(fmt.Sprintf("cleaning up toxiproxy: %v", err))
+	}
+	f.ctl, f.proxies, f.configs = nil, nil, nil
 }
 
+// addToxic puts in a toxic of the script's own. Its counters go into the report
+// as those of a plan do.
 func (r *run) addToxic(ctx context.Context, toxic faults.Toxic) error {
 	ctl, err := r.faults.existing(toxic.Proxy)
 	if err != nil {
 		return err
 	}
-	return ctl.AddToxic(ctx, toxic)
-}
-
-func (r *run) updateToxic(ctx context.Context, toxic faults.Toxic) error {
-	ctl, err := r.faults.existing(toxic.Proxy)
+	before, err := ctl.Counters(ctx)
 	if err != nil {
 		return err
 	}
-	return ctl.UpdateToxic(ctx, toxic)
-}
-
-func (r *run) removeToxic(ctx context.Context, toxic faults.Toxic) error {
-	ctl, err := r.faults.existing(toxic.Proxy)
-	if err != nil {
+	if err := ctl.AddToxic(ctx, toxic); err != nil {
 		return err
 	}
-	return ctl.RemoveToxic(ctx, toxic.Proxy, toxic.Name)
+	r.faults.ledger.Script(toxic, before)
+	return nil
 }
 
-func (r *run) enableProxy(ctx context.Context, name string, on bool) error {
-	ctl, err := r.faults.existing(name)
-	if err != nil {
-		return err
-	}
-	return ctl.SetEnabled(ctx, name, on)
-}
-
+// existing returns the controller of a proxy that the script has made.
 func (f *faultRun) existing(proxy string) (faults.Controller, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if _, ok := f.proxies[proxy]; !ok {
-		return nil, fmt.Errorf("unknown proxy %q: make it with toxiproxy.proxy() in the init context", proxy)
+		return nil, fmt.Errorf(
+			"unknown proxy %q: make it with toxiproxy.proxy() in the init context", proxy)
 	}
 	return f.ctl, nil
 }

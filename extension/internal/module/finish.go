@@ -45,12 +45,13 @@ func (r *run) testEnd() {
 	}
 	r.closeSource()
 	r.settler.count(time.Now())
-	paths, err := r.write(time.Now())
+	final := r.snapshot(time.Now())
+	paths, err := r.write(final)
 	if err != nil {
 		r.log.WithError(err).Error("continuity: writing the report")
 	}
 	if !r.quiet {
-		r.printSummary(os.Stdout, paths)
+		r.printSummary(os.Stdout, final, paths)
 	}
 }
 
@@ -66,7 +67,7 @@ func (r *run) closeSource() {
 }
 
 // exit takes the proxies down when the process ends.
-func (r *run) exit() { r.faults.close() }
+func (r *run) exit() { r.faults.close(r.warn) }
 
 // isTerminal reports whether a file is a terminal that shows colours.
 func isTerminal(f *os.File) bool {
@@ -93,7 +94,7 @@ func (r *run) spans() report.Spans {
 // snapshot is the report as of now.
 func (r *run) snapshot(now time.Time) *report.Report {
 	r.builder.SetSpans(r.spans())
-	r.faults.report(r.builder)
+	r.faults.report(r.builder, r.warn)
 	return r.builder.Report(now)
 }
 
@@ -101,84 +102,62 @@ func (r *run) path(suffix string) string {
 	return filepath.Join(r.settings.results, r.id+suffix)
 }
 
+// partialSuffix ends the name of the report so far.
+const partialSuffix = ".partial.json"
+
 // checkpoint saves the report so far, so that a killed run leaves what was
-// settled by then. The file goes when the report is written.
+// settled by then: it is a report like any other, for `k6 x continuity show` and
+// compare. The file goes when the report is written.
 func (r *run) checkpoint() {
-	err := writeFile(r.path(".partial.json"), func(w io.Writer) error {
-		return report.WriteJSON(w, r.snapshot(time.Now()))
+	soFar := r.snapshot(time.Now())
+	soFar.Warnings = append(soFar.Warnings,
+		"the run had not ended: this is what was settled by then")
+	err := save(r.settings.results, r.id+partialSuffix, func(w io.Writer) error {
+		return report.WriteJSON(w, soFar)
 	})
 	if err != nil {
 		r.log.WithError(err).Warn("continuity: saving the report so far")
 	}
 }
 
+// form is one of the files that a report is written to.
+type form struct {
+	suffix string
+	write  func(io.Writer) error
+}
+
 // write writes the report in all its forms and returns their paths.
-func (r *run) write(now time.Time) ([]string, error) {
-	final := r.snapshot(now)
-	forms := []struct {
-		suffix string
-		write  func(io.Writer) error
-	}{
+func (r *run) write(final *report.Report) ([]string, error) {
+	forms := []form{
 		{".json", func(w io.Writer) error { return report.WriteJSON(w, final) }},
 	}
 	if r.settings.html {
-		forms = append(forms, struct {
-			suffix string
-			write  func(io.Writer) error
-		}{".html", func(w io.Writer) error {
-			return report.WriteHTML(w, final, report.HTMLOptions{TraceURL: r.settings.traceURL})
+		options := report.HTMLOptions{TraceURL: r.settings.traceURL}
+		forms = append(forms, form{".html", func(w io.Writer) error {
+			return report.WriteHTML(w, final, options)
 		}})
 	}
 	var paths []string
 	var errs []error
-	for _, form := range forms {
-		if err := writeFile(r.path(form.suffix), form.write); err != nil {
+	for _, f := range forms {
+		if err := save(r.settings.results, r.id+f.suffix, f.write); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		paths = append(paths, r.path(form.suffix))
+		paths = append(paths, r.path(f.suffix))
 	}
 	if len(errs) == 0 {
-		_ = os.Remove(r.path(".partial.json")) // superseded; a leftover does no harm
+		_ = os.Remove(r.path(partialSuffix)) // superseded; a leftover does no harm
 	}
 	return paths, errors.Join(errs...)
 }
 
-func (r *run) printSummary(w io.Writer, paths []string) {
+func (r *run) printSummary(w io.Writer, final *report.Report, paths []string) {
 	var b bytes.Buffer
 	options := report.TextOptions{Color: isTerminal(os.Stdout), Paths: paths}
-	if err := report.WriteText(&b, r.snapshot(time.Now()), options); err != nil {
+	if err := report.WriteText(&b, final, options); err != nil {
 		r.log.WithError(err).Error("continuity: writing the summary")
 		return
 	}
 	_, _ = w.Write(b.Bytes()) // a closed standard output is the user's choice
-}
-
-// writeFile writes atomically: a reader sees the old file or the whole new one.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if err := errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return os.Rename(f.Name(), path)
-}
-
-// writableDir makes the directory if need be and proves that it can be written.
-func writableDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("making the results directory: %w", err)
-	}
-	probe, err := os.CreateTemp(dir, ".probe-*")
-	if err != nil {
-		return fmt.Errorf("directory %q is not writable: %w", dir, err)
-	}
-	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }

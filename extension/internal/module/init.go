@@ -3,13 +3,14 @@ package module
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"reflect"
 	"runtime/debug"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/grafana/sobek"
@@ -67,6 +68,9 @@ func (r *run) configure(rt *sobek.Runtime, value sobek.Value) error {
 	return nil
 }
 
+var errConfiguredTwice = errors.New("configure() was called again with other options: " +
+	"call it once, with options that are the same in every VU")
+
 func (r *run) sameSettings(s settings) error {
 	if err := s.applyEnv(r.lookup); err != nil {
 		return err
@@ -76,8 +80,7 @@ func (r *run) sameSettings(s settings) error {
 		return err
 	}
 	if !reflect.DeepEqual(current, s) {
-		return fmt.Errorf("configure() was called again with other options: call it once, " +
-			"with options that are the same in every VU")
+		return errConfiguredTwice
 	}
 	return nil
 }
@@ -94,21 +97,27 @@ func (r *run) describe() report.Run {
 // readScript finds the script among k6's arguments and hashes it.
 func readScript(args []string) scriptInfo {
 	for _, arg := range args {
-		if !strings.HasSuffix(arg, ".js") && !strings.HasSuffix(arg, ".ts") && !strings.HasSuffix(arg, ".tar") {
+		if !slices.Contains([]string{".js", ".ts", ".tar"}, filepath.Ext(arg)) {
 			continue
 		}
-		f, err := os.Open(arg)
-		if err != nil {
-			continue
+		if sum, err := hashFile(arg); err == nil {
+			return scriptInfo{name: filepath.Base(arg), hash: sum}
 		}
-		defer func() { _ = f.Close() }() // only read
-		h := sha256.New()
-		if _, err := io.Copy(h, f); err != nil {
-			continue
-		}
-		return scriptInfo{name: filepath.Base(arg), hash: hex.EncodeToString(h.Sum(nil))}
 	}
 	return scriptInfo{}
+}
+
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path) //nolint:gosec // the script that k6 itself runs
+	if err != nil {
+		return "", fmt.Errorf("reading the script: %w", err)
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("reading the script: %w", err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // k6Version is the version of k6 that this binary was built with.

@@ -84,7 +84,11 @@ func (m *instruments) samples(outcome verdict.Outcome, now time.Time) metrics.Sa
 			add(m.continuity, tags, at, 0)
 		}
 		if result.Verdict.Expected() {
-			add(m.control, tags, at, boolValue(result.Injected == result.Verdict.Broken()))
+			agrees := 0.0
+			if result.Injected == result.Verdict.Broken() {
+				agrees = 1
+			}
+			add(m.control, tags, at, agrees)
 		}
 		this := send{result.Attempt.Operation, result.Attempt.Number}
 		if this.number > 1 && !retried[this] {
@@ -99,20 +103,16 @@ func (m *instruments) samples(outcome verdict.Outcome, now time.Time) metrics.Sa
 	return out
 }
 
-func boolValue(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // spanSamples returns the growth of the span counters since the last call.
 func (m *instruments) spanSamples(received, dropped uint64, now time.Time) metrics.Samples {
 	var out metrics.Samples
-	for metric, value := range map[*metrics.Metric]uint64{m.received: received, m.dropped: dropped} {
+	for metric, value := range map[*metrics.Metric]uint64{
+		m.received: received, m.dropped: dropped,
+	} {
 		if value > 0 {
 			out = append(out, metrics.Sample{
-				TimeSeries: metrics.TimeSeries{Metric: metric, Tags: m.root}, Time: now, Value: float64(value),
+				TimeSeries: metrics.TimeSeries{Metric: metric, Tags: m.root},
+				Time:       now, Value: float64(value),
 			})
 		}
 	}

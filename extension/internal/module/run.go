@@ -45,6 +45,7 @@ type run struct {
 	receiver  *otlp.Receiver
 	store     *join.Store
 	builder   *report.Builder
+	early     earlyWarnings
 	settler   *settler
 
 	samples atomic.Pointer[chan<- metrics.SampleContainer]
@@ -89,6 +90,7 @@ func (r *run) startAll() error {
 	}
 	r.provider = provider
 	r.builder = report.NewBuilder(r.describe(), report.BuilderOptions{})
+	r.early.deliver(r.builder)
 	if err := r.listen(); err != nil {
 		return err
 	}
@@ -113,9 +115,39 @@ func (r *run) listen() (err error) {
 // warn tells the user and puts the warning into the report.
 func (r *run) warn(message string) {
 	r.log.WithField("source", "continuity").Warn(message)
-	if r.builder != nil {
-		r.builder.Warn(message)
+	r.early.warn(message)
+}
+
+// earlyWarnings keeps the warnings that come before there is a report to put
+// them into.
+type earlyWarnings struct {
+	mu   sync.Mutex
+	to   *report.Builder
+	kept []string
+}
+
+// maxEarly bounds the warnings that are kept; a report repeats as many.
+const maxEarly = 100
+
+func (e *earlyWarnings) warn(message string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.to != nil:
+		e.to.Warn(message)
+	case len(e.kept) < maxEarly:
+		e.kept = append(e.kept, message)
 	}
+}
+
+func (e *earlyWarnings) deliver(to *report.Builder) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.to = to
+	for _, message := range e.kept {
+		to.Warn(message)
+	}
+	e.kept = nil
 }
 
 // Open implements traced.Sink.

@@ -1,7 +1,9 @@
 package module
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"strconv"
 	"strings"
@@ -82,12 +84,15 @@ func (s *settings) applyEnv(lookup func(string) (string, bool)) error {
 		if v, ok := lookup("K6_CONTINUITY_" + name); ok {
 			d, err := time.ParseDuration(v)
 			if err != nil || d < 0 {
-				return fmt.Errorf(`K6_CONTINUITY_%s must be a duration such as "10s", got %q`, name, v)
+				return fmt.Errorf(`K6_CONTINUITY_%s must be a duration such as "10s", got %q`,
+					name, v)
 			}
 			*dst = d
 		}
 	}
-	for name, dst := range map[string]*bool{"LISTEN_ALLOW_REMOTE": &s.allowRemote, "HTML": &s.html} {
+	for name, dst := range map[string]*bool{
+		"LISTEN_ALLOW_REMOTE": &s.allowRemote, "HTML": &s.html,
+	} {
 		if v, ok := lookup("K6_CONTINUITY_" + name); ok {
 			b, err := strconv.ParseBool(v)
 			if err != nil {
@@ -104,13 +109,12 @@ func (s *settings) applyEnv(lookup func(string) (string, bool)) error {
 
 func (s *settings) readLabels(list string) error {
 	labels := make(map[string]string)
-	for name, value := range s.labels {
-		labels[name] = value
-	}
+	maps.Copy(labels, s.labels)
 	for pair := range strings.SplitSeq(list, ",") {
 		name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
 		if !ok || name == "" {
-			return fmt.Errorf("K6_CONTINUITY_LABELS must be name=value pairs with commas, got %q", list)
+			return fmt.Errorf("K6_CONTINUITY_LABELS must be name=value pairs with commas, got %q",
+				list)
 		}
 		labels[name] = value
 	}
@@ -118,19 +122,26 @@ func (s *settings) readLabels(list string) error {
 	return nil
 }
 
+// maxSettle is below the 30 minutes that k6 waits for an extension at the end.
+const maxSettle = 20 * time.Minute
+
+var errNoResults = errors.New(`configure.results must be a directory, got ""`)
+
 // validate checks what no single option can tell by its type.
 func (s *settings) validate() error {
 	switch {
-	case s.settle <= 0 || s.settle > time.Hour:
-		return fmt.Errorf("configure.settle must be above 0 and at most 1h, got %s", s.settle)
+	case s.settle <= 0 || s.settle > maxSettle:
+		return fmt.Errorf("configure.settle must be above 0 and at most %s, got %s",
+			maxSettle, s.settle)
 	case s.linger > s.settle:
-		return fmt.Errorf("configure.linger must be at most settle (%s), got %s", s.settle, s.linger)
+		return fmt.Errorf("configure.linger must be at most settle (%s), got %s",
+			s.settle, s.linger)
 	case s.maxTraces < 1 || s.maxTraces > 50_000_000:
 		return fmt.Errorf("configure.maxTraces must be between 1 and 50000000, got %d", s.maxTraces)
 	case s.sample <= 0 || s.sample > 1:
 		return fmt.Errorf("configure.sample must be above 0 and at most 1, got %v", s.sample)
 	case s.results == "":
-		return fmt.Errorf(`configure.results must be a directory, got ""`)
+		return errNoResults
 	case s.traceURL != "" && !strings.Contains(s.traceURL, "{trace_id}"):
 		return fmt.Errorf("configure.traceURL must contain {trace_id}, got %q", s.traceURL)
 	}
@@ -139,7 +150,8 @@ func (s *settings) validate() error {
 			continue
 		}
 		if _, port, err := net.SplitHostPort(address); err != nil || !isPort(port) {
-			return fmt.Errorf(`configure.listen.%s must be host:port, or "" for off, got %q`, option, address)
+			return fmt.Errorf(`configure.listen.%s must be host:port, or "" for off, got %q`,
+				option, address)
 		}
 	}
 	return nil

@@ -1,7 +1,6 @@
 package module
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -26,11 +25,13 @@ type settler struct {
 	run     *run
 	stop    chan struct{}
 	stopped sync.WaitGroup
+	signals chan os.Signal // that ask k6 to stop; k6 handles them as well
 	counted struct{ received, dropped uint64 }
 }
 
 func newSettler(r *run) *settler {
-	s := &settler{run: r, stop: make(chan struct{})}
+	s := &settler{run: r, stop: make(chan struct{}), signals: make(chan os.Signal, 2)}
+	signal.Notify(s.signals, os.Interrupt, syscall.SIGTERM)
 	s.stopped.Go(s.loop)
 	return s
 }
@@ -79,14 +80,22 @@ func (s *settler) count(now time.Time) {
 
 // finish waits for what is still due, with progress on w, and settles the rest
 // as undecided when the user interrupts. It returns when every trace is judged.
+//
+// The first signal of a process ends the load or this wait, whichever is going on.
+// At a second one k6 exits at once, by its own decision; then the checkpoint is
+// what is left.
 func (s *settler) finish(w io.Writer) {
 	close(s.stop)
 	s.stopped.Wait()
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer cancel()
-	s.await(ctx, w)
+	defer signal.Stop(s.signals)
+	hint := "Ctrl+C to stop waiting"
+	select {
+	case <-s.signals:
+		hint = "after another Ctrl+C " + s.run.path(partialSuffix) + " is what is left"
+	default:
+	}
 	detail := "the run ended before its spans were due"
-	if ctx.Err() != nil {
+	if !s.await(w, hint) {
 		detail = "interrupted while settling"
 		s.run.warn("settling was interrupted: what was still due is undecided")
 	}
@@ -94,7 +103,8 @@ func (s *settler) finish(w io.Writer) {
 	s.judge(s.run.store.Drain(detail, now), now)
 }
 
-func (s *settler) await(ctx context.Context, w io.Writer) {
+// await returns true when nothing is due, and false after a signal.
+func (s *settler) await(w io.Writer, hint string) bool {
 	tick := time.NewTicker(settleEvery)
 	defer tick.Stop()
 	began := time.Now()
@@ -104,17 +114,19 @@ func (s *settler) await(ctx context.Context, w io.Writer) {
 		s.judge(s.run.store.Advance(now), now)
 		due := s.run.store.Due()
 		if due == 0 {
-			return
+			return true
 		}
 		if now.Sub(shown) >= progressEvery {
 			shown = now
-			fmt.Fprintf(w, "continuity: settling, %d traces due, %s of at most %s (Ctrl+C to stop waiting)\n",
-				due, now.Sub(began).Round(time.Second), s.run.settings.settle)
+			// A progress line that cannot be shown does no harm.
+			_, _ = fmt.Fprintf(w, "continuity: settling, %d traces due, %s of at most %s (%s)\n",
+				due, now.Sub(began).Round(time.Second), s.run.settings.settle, hint)
+			s.run.checkpoint()
 		}
 		select {
 		case <-tick.C:
-		case <-ctx.Done():
-			return
+		case <-s.signals:
+			return false
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package module
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/grafana/sobek"
@@ -38,9 +40,14 @@ func (i *instance) newProxy(name string, value sobek.Value) *jsProxy {
 		common.Throw(rt, err)
 	}
 	if config.Upstream == "" {
-		common.Throw(rt, fmt.Errorf("%s must be host:port or https://host, got nothing", o.name("upstream")))
+		common.Throw(rt, fmt.Errorf("%s must be host:port or https://host[:port], got nothing",
+			o.name("upstream")))
 	}
-	proxy, err := i.run.proxy(i.vu.Context(), config, i.vu.State() == nil)
+	proxy, known, err := i.run.faults.knownProxy(config)
+	if err == nil && !known {
+		i.initOnly(fmt.Sprintf("toxiproxy.proxy(%q)", name))
+		proxy, err = i.run.makeProxy(i.vu.Context(), config)
+	}
 	if err != nil {
 		common.Throw(rt, err)
 	}
@@ -53,16 +60,19 @@ func (i *instance) setPlan(value sobek.Value) {
 	rt := i.vu.Runtime()
 	text, err := planText(value)
 	if err == nil {
-		err = i.run.setPlan(text)
+		err = i.run.setPlan(i.vu.Context(), text)
 	}
 	if err != nil {
 		common.Throw(rt, err)
 	}
 }
 
+var errNoPlan = errors.New(
+	"toxiproxy.plan must be given a plan object or the text of a plan file, got nothing")
+
 func planText(value sobek.Value) ([]byte, error) {
 	if common.IsNullish(value) {
-		return nil, fmt.Errorf("toxiproxy.plan must be given a plan object or the text of a plan file, got nothing")
+		return nil, errNoPlan
 	}
 	if text, ok := value.Export().(string); ok {
 		return []byte(text), nil
@@ -117,20 +127,41 @@ func (p *jsProxy) readToxic(value sobek.Value, toxic *faults.Toxic) error {
 }
 
 // Disable takes the proxy down: connections are closed and refused.
-func (p *jsProxy) Disable() { p.throw(p.inst.run.enableProxy(p.inst.vu.Context(), p.Name, false)) }
+func (p *jsProxy) Disable() { p.control(p.Name, faults.Controller.Disable) }
 
 // Enable brings a disabled proxy up again.
-func (p *jsProxy) Enable() { p.throw(p.inst.run.enableProxy(p.inst.vu.Context(), p.Name, true)) }
+func (p *jsProxy) Enable() { p.control(p.Name, faults.Controller.Enable) }
 
-// Update changes the attributes of the toxic while traffic runs through it.
+// control calls the controller of the proxy with one argument.
+func (p *jsProxy) control(
+	argument string, call func(faults.Controller, context.Context, string) error,
+) {
+	ctl, err := p.inst.run.faults.existing(p.Name)
+	if err == nil {
+		err = call(ctl, p.inst.vu.Context(), argument)
+	}
+	p.throw(err)
+}
+
+// Update changes the attributes that are given and keeps the others, while
+// traffic runs through the toxic.
 func (t *jsToxic) Update(attributes map[string]any) {
-	t.toxic.Attributes = attributes
-	t.proxy.throw(t.proxy.inst.run.updateToxic(t.proxy.inst.vu.Context(), t.toxic))
+	ctl, err := t.proxy.inst.run.faults.existing(t.proxy.Name)
+	if err == nil {
+		changed := t.toxic
+		changed.Attributes = attributes
+		err = ctl.UpdateToxic(t.proxy.inst.vu.Context(), changed)
+	}
+	t.proxy.throw(err)
 }
 
 // Remove takes the toxic out while traffic runs through it.
 func (t *jsToxic) Remove() {
-	t.proxy.throw(t.proxy.inst.run.removeToxic(t.proxy.inst.vu.Context(), t.toxic))
+	t.proxy.control(t.Name, func(
+		ctl faults.Controller, ctx context.Context, name string,
+	) error {
+		return ctl.RemoveToxic(ctx, t.proxy.Name, name)
+	})
 }
 
 func (p *jsProxy) throw(err error) {
