@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/clientspan"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
@@ -20,9 +21,9 @@ func client(d *span.Descriptor, trace, parent, id byte, start, end int64, status
 
 func TestClientSpansOfOneOperationAreItsAttempts(t *testing.T) {
 	t.Parallel()
-	ours := &span.Descriptor{Service: "k6", Name: "GET", Method: "GET", Scope: span.LoadScope}
+	ours := &span.Descriptor{Service: "k6", Name: "GET", Method: "GET", Scope: clientspan.Scope}
 	theirs := &span.Descriptor{Service: "gateway", Name: "GET", Method: "GET", Scope: "otelhttp"}
-	database := &span.Descriptor{Service: "k6", Name: "SELECT", Scope: span.LoadScope}
+	database := &span.Descriptor{Service: "k6", Name: "SELECT", Scope: clientspan.Scope}
 	l := newLoad("")
 	l.take([]span.Record{
 		client(ours, 1, 9, 3, 300, 400, 200), // the retry comes first in the file

@@ -71,9 +71,7 @@ func (x *exchange) describe(resp *http.Response, err error) {
 	if x.attempt.ErrorType != "" {
 		out = append(out, attribute.String("error.type", x.attempt.ErrorType))
 	}
-	if x.attempt.Sends > 1 {
-		out = append(out, attribute.Int("continuity.sends", int(x.attempt.Sends)))
-	}
+	out = append(out, x.testimony()...)
 	if client.config.Timings {
 		out = append(out, x.timings()...)
 	}

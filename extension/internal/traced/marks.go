@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/clientspan"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
 )
 
@@ -37,7 +38,7 @@ func (c *markCache) parse(values []string) *span.Marks {
 	}
 	marks := &span.Marks{}
 	for value := range strings.SplitSeq(key, ",") {
-		if mark := parseMark(value); mark.Type != "" {
+		if mark := clientspan.ParseMark(value); mark.Type != "" {
 			marks.List = append(marks.List, mark)
 		}
 	}
@@ -50,18 +51,4 @@ func (c *markCache) parse(values []string) *span.Marks {
 		c.marks[key] = marks
 	}
 	return marks
-}
-
-func parseMark(value string) span.Mark {
-	kind, parameters, _ := strings.Cut(value, ";")
-	mark := span.Mark{Type: strings.TrimSpace(kind)}
-	for parameter := range strings.SplitSeq(parameters, ";") {
-		switch name, value, _ := strings.Cut(strings.TrimSpace(parameter), "="); name {
-		case "mode":
-			mark.Mode = value
-		case "name":
-			mark.Name = value
-		}
-	}
-	return mark
 }

@@ -1,0 +1,130 @@
+package clientspan
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
+)
+
+// Owns reports whether a CLIENT span with this descriptor is the load's: an
+// HTTP span of the named service or, without a name, of [Scope].
+func Owns(service string, d *span.Descriptor) bool {
+	if service != "" {
+		return d.Service == service && d.Method != ""
+	}
+	return d.Scope == Scope && d.Method != ""
+}
+
+// Attempt is the attempt behind a CLIENT span, as far as the span's own fields
+// tell. Without a status, whether a byte left cannot be told from them: no
+// SERVER span is no proof then.
+func Attempt(r *span.Record, labels *span.Labels) span.Attempt {
+	a := span.Attempt{
+		TraceID: r.TraceID, SpanID: r.SpanID, Operation: r.ParentID, Labels: labels,
+		TraceState: r.TraceState, Start: r.Start, Duration: max(0, r.End-r.Start),
+		Number: 1, Sends: 1, Status: r.Status, Sampled: true,
+	}
+	if r.Status == 0 {
+		a.Outcome = span.OutcomeSentFailed
+	}
+	return a
+}
+
+// Renumber orders attempts by trace, operation and start, and numbers those of
+// one operation. It keeps a number that the load itself gave.
+func Renumber(list []span.Attempt) {
+	slices.SortFunc(list, func(a, b span.Attempt) int {
+		return cmp.Or(bytes.Compare(a.TraceID[:], b.TraceID[:]),
+			bytes.Compare(a.Operation[:], b.Operation[:]), cmp.Compare(a.Start, b.Start),
+			bytes.Compare(a.SpanID[:], b.SpanID[:]))
+	})
+	for i := 1; i < len(list); i++ {
+		before, a := &list[i-1], &list[i]
+		if !sameOperation(before, a) {
+			continue
+		}
+		a.Resend = before.Resend + 1
+		a.Backoff = max(0, a.Start-before.Start-before.Duration)
+		if a.Number == 1 {
+			a.Number = before.Number + 1
+		}
+	}
+}
+
+// sameOperation reports whether two attempts belong to one logical request:
+// they share the span around them.
+func sameOperation(a, b *span.Attempt) bool {
+	return a.TraceID == b.TraceID && a.Operation == b.Operation &&
+		a.Operation != tracecontext.SpanID{}
+}
+
+// The values of [Outcome].
+const (
+	notSent    = "not_sent"
+	sentFailed = "sent_failed"
+)
+
+// FormatOutcome is the value of [Outcome]; empty for an answered attempt.
+func FormatOutcome(o span.Outcome) string {
+	switch o {
+	case span.OutcomeNotSent:
+		return notSent
+	case span.OutcomeSentFailed:
+		return sentFailed
+	default:
+		return ""
+	}
+}
+
+// ParseOutcome reads the value of [Outcome]; ok is false for any other text.
+func ParseOutcome(text string) (o span.Outcome, ok bool) {
+	switch text {
+	case notSent:
+		return span.OutcomeNotSent, true
+	case sentFailed:
+		return span.OutcomeSentFailed, true
+	default:
+		return span.OutcomeAnswered, false
+	}
+}
+
+// FormatMark writes a mark as the X-Toxic header has it.
+func FormatMark(m span.Mark) string {
+	text := m.Type
+	if m.Mode != "" {
+		text += "; mode=" + m.Mode
+	}
+	if m.Name != "" {
+		text += "; name=" + m.Name
+	}
+	return text
+}
+
+// ParseMark reads one value of the X-Toxic header, `<type>; mode=<mode>;
+// name=<name>`. What it does not know it leaves out.
+func ParseMark(value string) span.Mark {
+	kind, parameters, _ := strings.Cut(value, ";")
+	mark := span.Mark{Type: strings.TrimSpace(kind)}
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		switch name, value, _ := strings.Cut(strings.TrimSpace(parameter), "="); name {
+		case "mode":
+			mark.Mode = value
+		case "name":
+			mark.Name = value
+		}
+	}
+	return mark
+}
+
+// PlainName is a name tag without its query, which may hold secrets.
+func PlainName(name string) string {
+	plain, _, hasQuery := strings.Cut(name, "?")
+	if hasQuery {
+		plain += "?…"
+	}
+	return plain
+}
