@@ -7,6 +7,7 @@ import (
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
 )
 
 // attemptID names an attempt: its trace and its client span.
@@ -23,11 +24,17 @@ func missingID(m report.MissingAttempt) attemptID { return attemptID{m.TraceID, 
 
 func claimID(c report.Claim) attemptID { return attemptID{c.TraceID, c.SpanID} }
 
-// uniteEvidence adds the evidence of two parts. It returns the attempts that are
-// to move from missing to restarted: those which one part misses and the other
-// holds a claim for. Both lists keep what was matched, flagged, so that the
-// result does not depend on which parts meet first.
-func uniteEvidence(a, b *report.Partial) (*report.Partial, []report.MissingAttempt) {
+// move is a change of an attempt's verdict by a merge.
+type move struct {
+	attempt  *report.MissingAttempt
+	from, to string
+}
+
+// uniteEvidence adds the evidence of two parts. It returns the attempts whose
+// verdict changes now. Both lists keep what was matched, and the verdicts follow
+// from the lists alone, so that the result does not depend on which parts meet
+// first.
+func uniteEvidence(a, b *report.Partial) (*report.Partial, []move) {
 	out := &report.Partial{
 		Missing:        slices.Concat(a.Missing, b.Missing),
 		MissingDropped: a.MissingDropped + b.MissingDropped,
@@ -35,39 +42,104 @@ func uniteEvidence(a, b *report.Partial) (*report.Partial, []report.MissingAttem
 		ClaimsDropped:  a.ClaimsDropped + b.ClaimsDropped,
 	}
 	slices.SortFunc(out.Missing, func(x, y report.MissingAttempt) int {
-		return compareIDs(missingID(x), missingID(y))
+		return cmp.Or(bytes.Compare(x.TraceID[:], y.TraceID[:]), cmp.Compare(x.Order, y.Order),
+			bytes.Compare(x.SpanID[:], y.SpanID[:]))
 	})
-	var moved []report.MissingAttempt
-	for i := range out.Missing {
-		m := &out.Missing[i]
-		if m.Restarted || !claimed(out.Claims, missingID(*m)) {
-			continue
+	var moves []move
+	for rest := out.Missing; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].TraceID == rest[0].TraceID {
+			n++
 		}
-		m.Restarted = true
-		moved = append(moved, *m)
+		moves = append(moves, reconsider(rest[:n], out.Claims)...)
+		rest = rest[n:]
 	}
-	return out, moved
+	return out, moves
 }
 
-func claimed(claims []report.Claim, id attemptID) bool {
-	_, found := slices.BinarySearchFunc(claims, id, func(c report.Claim, id attemptID) int {
+// reconsider gives the attempts of one trace their verdicts under the claims.
+// The rules are those of package verdict: a claim tells a restart, and the spans
+// that were lost are counted off against the attempts that nothing else explains.
+func reconsider(attempts []report.MissingAttempt, claims []report.Claim) []move {
+	missing, lost := verdict.Missing.String(), verdict.SpanLost.String()
+	uncounted := 0
+	for i := range attempts {
+		if attempts[i].Verdict == lost {
+			uncounted++
+		}
+	}
+	var moves []move
+	for i := range attempts {
+		a := &attempts[i]
+		judged := cmp.Or(a.Verdict, missing)
+		verdictNow := judged
+		switch claimed := claimVerdict(claims, missingID(*a)); {
+		case claimed != "":
+			verdictNow = claimed
+		case judged == verdict.Undecided.String():
+		case uncounted > 0:
+			uncounted--
+			verdictNow = lost
+		default:
+			verdictNow = missing
+		}
+		before := cmp.Or(a.Merged, judged)
+		a.Merged = ""
+		if verdictNow != judged {
+			a.Merged = verdictNow
+		}
+		if verdictNow != before {
+			moves = append(moves, move{a, before, verdictNow})
+		}
+	}
+	return moves
+}
+
+// claimVerdict is what a claim says of an attempt; empty without one. Of a trace
+// that was split, no part has seen enough to tell.
+func claimVerdict(claims []report.Claim, id attemptID) string {
+	i, found := slices.BinarySearchFunc(claims, id, func(c report.Claim, id attemptID) int {
 		return compareIDs(claimID(c), id)
 	})
-	return found
+	switch {
+	case !found:
+		return ""
+	case claims[i].Root == id.trace:
+		return verdict.Undecided.String()
+	default:
+		return verdict.Restarted.String()
+	}
 }
 
-func wasMoved(missing []report.MissingAttempt, id attemptID) bool {
-	i, found := slices.BinarySearchFunc(missing, id,
-		func(m report.MissingAttempt, id attemptID) int { return compareIDs(missingID(m), id) })
-	return found && missing[i].Restarted
+// mergedVerdict is the verdict that a merge gave an attempt; empty for none.
+func mergedVerdict(missing []report.MissingAttempt, id attemptID) string {
+	i, _ := slices.BinarySearchFunc(missing, id.trace,
+		func(m report.MissingAttempt, trace tracecontext.TraceID) int {
+			return bytes.Compare(m.TraceID[:], trace[:])
+		})
+	for ; i < len(missing) && missing[i].TraceID == id.trace; i++ {
+		if missing[i].SpanID == id.span {
+			return missing[i].Merged
+		}
+	}
+	return ""
 }
 
-// uniteClaims keeps one claim per attempt, the one with the smallest root: a
-// service that retried inside may have started several traces.
+// uniteClaims keeps one claim per attempt: that of its own trace, else the one
+// with the smallest root, as a service that retried inside may have started
+// several traces.
 func uniteClaims(a, b []report.Claim) []report.Claim {
 	out := slices.Concat(a, b)
 	slices.SortFunc(out, func(x, y report.Claim) int {
-		return cmp.Or(compareIDs(claimID(x), claimID(y)), bytes.Compare(x.Root[:], y.Root[:]))
+		return cmp.Or(compareIDs(claimID(x), claimID(y)), foreign(x)-foreign(y),
+			bytes.Compare(x.Root[:], y.Root[:]))
 	})
 	return slices.CompactFunc(out, func(x, y report.Claim) bool { return claimID(x) == claimID(y) })
+}
+
+func foreign(c report.Claim) int {
+	if c.Root == c.TraceID {
+		return 0
+	}
+	return 1
 }

@@ -24,7 +24,7 @@ var ErrForeignPart = errors.New("reports are not parts of one run")
 // Merge adds the partial reports of one distributed run. The result depends
 // neither on their order nor on which are merged first, and the parts are not
 // changed. An attempt that one part misses and another part holds a claim for
-// counts as restarted.
+// counts as restarted, or as undecided if its own trace was split between parts.
 func Merge(parts []*report.Report) (*report.Report, error) {
 	if len(parts) == 0 {
 		return nil, errors.New("merging reports: want one report or more, got none")
@@ -183,34 +183,64 @@ func (m *merger) addEvidence(p *report.Partial) {
 	if m.evidence == nil {
 		m.evidence = &report.Partial{}
 	}
-	united, moved := uniteEvidence(m.evidence, p)
+	united, moves := uniteEvidence(m.evidence, p)
 	m.evidence = united
-	for _, a := range moved {
-		restart(&m.out.Totals)
-		for dimension, key := range a.Keys {
+	for _, change := range moves {
+		change.apply(&m.out.Totals)
+		change.control(&m.out.Control)
+		for dimension, key := range change.attempt.Keys {
 			row := m.rows[dimension][key]
 			if row == nil {
 				row = m.rows[dimension][report.Other]
 			}
 			if row != nil {
-				restart(&row.Counts)
+				change.apply(&row.Counts)
 			}
 		}
 	}
 }
 
-// restart moves one attempt from missing to restarted; both are broken.
-func restart(c *report.Counts) {
-	from, to := verdict.Missing.String(), verdict.Restarted.String()
-	switch c.Verdicts[from] {
+// apply counts an attempt under its new verdict.
+func (c move) apply(counts *report.Counts) {
+	switch counts.Verdicts[c.from] {
 	case 0:
 		return
 	case 1:
-		delete(c.Verdicts, from)
+		delete(counts.Verdicts, c.from)
 	default:
-		c.Verdicts[from]--
+		counts.Verdicts[c.from]--
 	}
-	c.Verdicts[to]++
+	counts.Verdicts[c.to]++
+	switch before, after := broken(c.from), broken(c.to); {
+	case before && !after && counts.Broken > 0:
+		counts.Broken--
+	case after && !before:
+		counts.Broken++
+	}
+}
+
+// control counts the attempt anew among injected and detected breaks. None of
+// the verdicts that a move begins or ends with holds.
+func (c move) control(to *report.Control) {
+	before, after := broken(c.from), broken(c.to)
+	switch {
+	case before == after:
+	case c.attempt.Injected && after:
+		to.Injected++
+		to.Detected++
+	case c.attempt.Injected:
+		to.Injected = max(1, to.Injected) - 1
+		to.Detected = max(1, to.Detected) - 1
+	case after:
+		to.FalseBreak++
+	default:
+		to.FalseBreak = max(1, to.FalseBreak) - 1
+	}
+}
+
+func broken(name string) bool {
+	v, err := verdict.Parse(name)
+	return err == nil && v.Broken()
 }
 
 // report finishes the sum. The merger must not be used after it.

@@ -15,8 +15,28 @@ import (
 // mergedExamples is how many examples a merged report keeps of a verdict.
 const mergedExamples = 8
 
-// movedReason is the reason of an attempt that a merge found restarted.
-const movedReason = "handled in another trace, found by merging"
+// movedReason is the reason of an attempt that a merge found restarted after a
+// part had judged it missing. Any other change has the earlier verdict with it.
+const (
+	movedReason = "handled in another trace, found by merging"
+	otherReason = "found by merging, before: "
+)
+
+// reasonOf is the reason of an attempt that a merge moved.
+func reasonOf(from, to string) string {
+	if from == verdict.Missing.String() && to == verdict.Restarted.String() {
+		return movedReason
+	}
+	return otherReason + from
+}
+
+// movedFrom reads what an attempt was before a merge moved it.
+func movedFrom(reason string) (from string, moved bool) {
+	if reason == movedReason {
+		return verdict.Missing.String(), true
+	}
+	return strings.CutPrefix(reason, otherReason)
+}
 
 func cloneExamples(list []report.Example) []report.Example {
 	out := slices.Clone(list)
@@ -63,8 +83,8 @@ func compareAttempts(a, b *report.Example) int {
 
 // origin is the verdict under which an example was collected.
 func origin(e *report.Example) string {
-	if e.Reason == movedReason {
-		return verdict.Missing.String()
+	if from, moved := movedFrom(e.Reason); moved {
+		return from
 	}
 	return e.Verdict
 }
@@ -83,22 +103,37 @@ func exampleRank(v string) int {
 	}, v)
 }
 
+// moveExample gives the attempts of an example their merged verdicts. The
+// example follows when no attempt is left of the verdict that it shows.
 func moveExample(e *report.Example, evidence *report.Partial) {
-	missing := verdict.Missing.String()
-	left, moved := false, false
+	shown := origin(e)
+	left, to := false, ""
 	for i := range e.Attempts {
 		a := &e.Attempts[i]
-		if a.Verdict != missing {
+		before := a.Verdict
+		if from, moved := movedFrom(a.Reason); moved {
+			before = from
+		}
+		merged := mergedVerdict(evidence.Missing, attemptID{e.TraceID, a.SpanID})
+		switch {
+		case merged != "":
+			a.Verdict, a.Reason = merged, reasonOf(before, merged)
+		case before != a.Verdict:
+			a.Verdict, a.Reason = before, ""
+		}
+		if before != shown {
 			continue
 		}
-		if !wasMoved(evidence.Missing, attemptID{e.TraceID, a.SpanID}) {
+		if merged == "" {
 			left = true
-			continue
+		} else if to == "" {
+			to = merged
 		}
-		a.Verdict, a.Reason = verdict.Restarted.String(), movedReason
-		moved = true
 	}
-	if moved && !left && e.Verdict == missing {
-		e.Verdict, e.Reason = verdict.Restarted.String(), movedReason
+	switch {
+	case !left && to != "":
+		e.Verdict, e.Reason = to, reasonOf(shown, to)
+	case e.Verdict != shown:
+		e.Verdict, e.Reason = shown, ""
 	}
 }

@@ -276,7 +276,8 @@ func (b *Builder) addEvidence(o verdict.Outcome) {
 	}
 	for i := range o.Results {
 		r := &o.Results[i]
-		if r.Verdict != verdict.Missing {
+		judged, claimable := claimable(r, len(o.Results))
+		if !claimable {
 			continue
 		}
 		if len(b.partial.Missing) >= MaxEvidence {
@@ -285,7 +286,23 @@ func (b *Builder) addEvidence(o verdict.Outcome) {
 		}
 		b.partial.Missing = append(b.partial.Missing, MissingAttempt{
 			TraceID: r.Attempt.TraceID, SpanID: r.Attempt.SpanID, Keys: keys(r.Attempt),
+			Order: i, Injected: r.Injected, Verdict: judged,
 		})
+	}
+}
+
+// claimable reports whether a claim could change the verdict, and names the
+// verdict as evidence does. A lost span that is only inferred is one that
+// another attempt of the trace may have lost instead.
+func claimable(r *verdict.Result, attempts int) (judged string, is bool) {
+	switch {
+	case r.Verdict == verdict.Missing:
+		return "", true
+	case r.Verdict == verdict.Undecided,
+		r.Verdict == verdict.SpanLost && (r.Inferred || attempts == 1):
+		return r.Verdict.String(), true
+	default:
+		return "", false
 	}
 }
 

@@ -1,0 +1,25 @@
+// Package collector is the OpenTelemetry Collector's connector `continuity`:
+// spans of the load and of the services in, verdicts out, as metrics and as
+// partial reports. It judges with the very packages that the k6 extension
+// judges with, so that a test may be larger than one process.
+//
+//	k6 runners ──┐                           ┌─► shard 1: continuity ─► partial reports ─┐
+//	             ├─► loadbalancing by trace ─┤                                           ├─► merge
+//	services ────┘                           └─► shard 2: continuity ─► partial reports ─┘
+//
+// The load's attempts are its exported CLIENT spans; package clientspan says
+// how. Spans come in any order, and those of the services mostly before the
+// load's, so a span waits until an attempt of its trace has come, or until the
+// settle time has passed and it is foreign.
+//
+// A service that lost the context started a trace that lands on another shard.
+// There it stays without an attempt, and the correlation token in its
+// User-Agent becomes a claim in that shard's partial report. `k6 x continuity
+// merge` brings claims and missing attempts together. A claim from the
+// attempt's own trace says that the balancer split the trace, as it does while
+// shards come and go: what would be missing is undecided then.
+//
+// What cannot be told is undecided, never missing: attempts from before the
+// connector started, attempts whose spans were dropped for want of room, and
+// what was still due when the Collector stopped.
+package collector
