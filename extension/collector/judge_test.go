@@ -95,8 +95,8 @@ func TestConfigErrorsNameTheOptionTheValueAndWhatIsAccepted(t *testing.T) {
 		"max_traces must be between 1 and 100000000, got 0":                  {"max_traces": 0},
 		"max_waiting must be between 1 and 100000000, got -5":                {"max_waiting": -5},
 		`expect[1] must name a service, got ""`:                              {"expect": []string{"a", ""}},
-		"'window' time: unknown unit":     {"window": "1parsec"},
-		"has invalid keys: windows":                                       {"windows": "1m"},
+		"'window' time: unknown unit":                                        {"window": "1parsec"},
+		"has invalid keys: windows":                                          {"windows": "1m"},
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
