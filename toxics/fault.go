@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/xk6-continuity/xk6-continuity/toxics/httpstream"
@@ -18,30 +19,42 @@ type fault interface {
 	validate() error
 	// mode is shown with the counters; the mark of an exchange may say more.
 	mode() string
-	// request acts when the request's head is whole, before it is sent on.
-	request(x *exchange, r *rule)
+	// request acts when the request's head is whole, before it is sent on. The
+	// key tells this choice of the selector from its others.
+	request(x *exchange, r *rule, key uint64)
 }
 
-// exchange is one request and its response on one connection.
+// exchange is one request and its response on one connection. Until it is
+// pushed it belongs to the request half, and then to the response half.
 type exchange struct {
-	method string
-	head   *httpstream.Head
-	hits   []*rule
+	link     *link
+	method   string
+	head     *httpstream.Head // of the request
+	bodyless bool             // the request
+	closing  bool             // the connection ends after the answer
+	whole    atomic.Bool      // the request has come to its end
 
 	requestDelay  time.Duration
 	responseDelay time.Duration
-	answer        *answer // in place of the response
-	abort         bool    // the service must not see the request
-	editResponse  []func(*httpstream.Head)
-	marks         []string
-	cut           cut
-	onInjected    []*rule // counted when the response half has done its part
+	delayed       bool // the response's delay has begun
+
+	editRequest  []func(*httpstream.Head)
+	onResponse   []func(*httpstream.Head) // when the response's head is there
+	editResponse []func(*httpstream.Head)
+
+	answer *answer // in place of the response
+	abort  bool    // the service must not see the request
+	marks  []string
+	later  []*rule // counted as injected when the response goes out
+	done   []*rule // counted as injected
+	cut    cut
 }
 
 // cut says where a connection or a body ends early.
 type cut struct {
 	kind  cutKind
-	after int64 // bytes of the response body that still pass
+	after int64  // bytes of the response body that still pass
+	mark  string // for the response, if the body is long enough
 	rule  *rule
 }
 
@@ -56,6 +69,12 @@ const (
 	corruptBody
 )
 
+// harms reports whether a body of that length may meet the cut; -1 stands for a
+// length that is not known.
+func (c *cut) harms(length int64) bool {
+	return c.kind >= resetInBody && (length < 0 || length > c.after)
+}
+
 // answer is a response that a toxic makes.
 type answer struct {
 	status  int
@@ -63,10 +82,60 @@ type answer struct {
 	body    string
 }
 
+// count counts a rule's fault as injected, once, however many parts it has.
+func (x *exchange) count(r *rule) {
+	if !slices.Contains(x.done, r) {
+		x.done = append(x.done, r)
+		r.counts.injected.Add(1)
+	}
+}
+
 // inject counts the fault as done and marks the response.
 func (x *exchange) inject(r *rule, mode string) {
-	r.counts.injected.Add(1)
+	x.count(r)
 	x.marks = append(x.marks, r.mark(mode))
+}
+
+// injectLater marks the response and counts the fault when it goes out.
+func (x *exchange) injectLater(r *rule, mode string) {
+	x.later = append(x.later, r)
+	x.marks = append(x.marks, r.mark(mode))
+}
+
+// took counts what takes place with the head of the response.
+func (x *exchange) took() {
+	for _, r := range x.later {
+		x.count(r)
+	}
+	x.later = nil
+}
+
+// resets reports whether the connection is to be reset now, before any of the
+// response.
+func (x *exchange) resets() bool {
+	return x.cut.kind == resetBefore ||
+		x.cut.kind == resetAfterRequest && !x.abort && x.whole.Load()
+}
+
+// sendOn changes the request's head as the toxics want it, if the service is to
+// see it.
+func (x *exchange) sendOn() {
+	if x.abort || x.cut.kind == resetBefore {
+		return
+	}
+	for _, edit := range x.editRequest {
+		edit(x.head)
+	}
+}
+
+// edit changes the response's head as the toxics want it.
+func (x *exchange) edit(h *httpstream.Head) {
+	for _, edit := range x.editResponse {
+		edit(h)
+	}
+	for _, mark := range x.marks {
+		h.Add("X-Toxic", mark)
+	}
 }
 
 func newFault(kind string) (fault, error) {
@@ -81,6 +150,8 @@ func newFault(kind string) (fault, error) {
 		return &resetFault{When: "before"}, nil
 	case "http_body":
 		return &bodyFault{Mode: "truncate"}, nil
+	case "http_script":
+		return &scriptFault{Timeout: defaultTimeout}, nil
 	default:
 		return nil, fmt.Errorf(
 			"toxic type must be one of %s, got %q",
@@ -207,4 +278,18 @@ func oneOf(attribute, value string, accepted ...string) error {
 		strings.Join(accepted, ", "),
 		value,
 	)
+}
+
+// checkHeader reports a header that a toxic cannot set, remove or damage. What
+// delimits the message is none of its business: the two sides would read the
+// connection differently from there on.
+func checkHeader(attribute, name, value string) error {
+	if !isToken(name) || strings.ContainsAny(value, "\r\n\x00") {
+		return fmt.Errorf("%s must have header names and values without line breaks, got %q: %q",
+			attribute, name, value)
+	}
+	if strings.EqualFold(name, "Content-Length") || strings.EqualFold(name, "Transfer-Encoding") {
+		return fmt.Errorf("%s must not name %s, which delimits the body", attribute, name)
+	}
+	return nil
 }

@@ -84,38 +84,6 @@ func (t *ResponseHalf) NewState() any {
 	return nil
 }
 
-// flow is what both directions have in common while they run on a stub.
-type flow struct {
-	stub        *toxics.ToxicStub
-	out         []byte
-	interrupted bool // while waiting: return after this chunk
-	ended       bool // the connection is to be closed
-}
-
-// flush passes on what was collected.
-func (f *flow) flush() {
-	if len(f.out) == 0 {
-		return
-	}
-	f.stub.Output <- &stream.StreamChunk{Data: f.out, Timestamp: time.Now()}
-	f.out = nil
-}
-
-// wait delays the stream. An interrupt ends the delay, and later the Pipe.
-func (f *flow) wait(d time.Duration) {
-	if d <= 0 || f.interrupted {
-		return
-	}
-	f.flush()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-f.stub.Interrupt:
-		f.interrupted = true
-	}
-}
-
 // passThrough is the Pipe of a connection that the hub does not follow.
 func passThrough(stub *toxics.ToxicStub) {
 	for {
@@ -132,12 +100,12 @@ func passThrough(stub *toxics.ToxicStub) {
 	}
 }
 
-// flushPending passes on an incomplete head when the half is taken out.
-func flushPending(stub *toxics.ToxicStub, pending []byte) {
-	if len(pending) > 0 {
-		_ = stub.WriteOutput(
-			&stream.StreamChunk{Data: pending, Timestamp: time.Now()},
-			5*time.Second,
-		)
+// release passes on what a half still holds when it is taken out.
+func release(stub *toxics.ToxicStub, held ...[]byte) {
+	for _, data := range held {
+		if len(data) > 0 {
+			chunk := &stream.StreamChunk{Data: data, Timestamp: time.Now()}
+			_ = stub.WriteOutput(chunk, 5*time.Second) // toxiproxy's own bound
+		}
 	}
 }

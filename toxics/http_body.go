@@ -4,8 +4,10 @@ import "fmt"
 
 // bodyFault is http_body: it damages a response body.
 type bodyFault struct {
-	Mode  string `json:"mode"`  // "truncate" (default): the connection ends; "corrupt": bytes are changed
-	Bytes int64  `json:"bytes"` // of the body that pass unharmed
+	// Mode is "truncate" (default), which ends the connection, or "corrupt", which
+	// changes every byte.
+	Mode  string `json:"mode"`
+	Bytes int64  `json:"bytes"` // of the body's content that pass unharmed
 }
 
 func (f *bodyFault) validate() error {
@@ -17,7 +19,7 @@ func (f *bodyFault) validate() error {
 
 func (f *bodyFault) mode() string { return f.Mode }
 
-func (f *bodyFault) request(x *exchange, r *rule) {
+func (f *bodyFault) request(x *exchange, r *rule, _ uint64) {
 	if x.cut.kind != noCut {
 		return
 	}
@@ -25,6 +27,5 @@ func (f *bodyFault) request(x *exchange, r *rule) {
 	if f.Mode == "corrupt" {
 		kind = corruptBody
 	}
-	x.cut = cut{kind: kind, after: f.Bytes, rule: r}
-	x.marks = append(x.marks, r.mark(f.Mode))
+	x.cut = cut{kind: kind, after: f.Bytes, rule: r, mark: r.mark(f.Mode)}
 }

@@ -2,7 +2,6 @@ package toxics
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -15,21 +14,26 @@ type headerFault struct {
 	On     string            `json:"on"`               // "request" (default) or "response"
 	Remove []string          `json:"remove,omitempty"` // names
 	Set    map[string]string `json:"set,omitempty"`    // names and values
-	Mangle []string          `json:"mangle,omitempty"` // names whose values are damaged, length kept
+	Mangle []string          `json:"mangle,omitempty"` // names; their values keep their length
 }
 
 func (f *headerFault) validate() error {
 	if len(f.Remove)+len(f.Set)+len(f.Mangle) == 0 {
 		return errors.New("remove, set or mangle must name a header, got none")
 	}
-	for _, name := range slices.Concat(f.Remove, f.Mangle, slices.Collect(maps.Keys(f.Set))) {
-		if !isToken(name) {
-			return fmt.Errorf("remove, set and mangle must be header names, got %q", name)
+	for _, name := range f.Remove {
+		if err := checkHeader("remove", name, ""); err != nil {
+			return err
 		}
 	}
-	for name, value := range f.Set {
-		if strings.ContainsAny(value, "\r\n") {
-			return fmt.Errorf("set.%s must not contain line breaks, got %q", name, value)
+	for _, name := range f.Mangle {
+		if err := checkHeader("mangle", name, ""); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Set)) {
+		if err := checkHeader("set", name, f.Set[name]); err != nil {
+			return err
 		}
 	}
 	return oneOf("on", f.On, "request", "response")
@@ -37,28 +41,29 @@ func (f *headerFault) validate() error {
 
 func (f *headerFault) mode() string { return f.On }
 
-func (f *headerFault) request(x *exchange, r *rule) {
+func (f *headerFault) request(x *exchange, r *rule, _ uint64) {
 	if f.On == "response" {
 		x.editResponse = append(x.editResponse, func(h *httpstream.Head) {
 			if f.edit(h) {
-				h.Add("X-Toxic", r.mark("response"))
-				r.counts.injected.Add(1)
+				x.inject(r, "response")
 			}
 		})
 		return
 	}
-	before, _ := x.head.Get("traceparent")
-	if !f.edit(x.head) {
-		return
-	}
-	mode := "request"
-	switch after, still := x.head.Get("traceparent"); {
-	case before != "" && !still:
-		mode = "context-removed"
-	case before != after:
-		mode = "context-changed"
-	}
-	x.inject(r, mode)
+	x.editRequest = append(x.editRequest, func(h *httpstream.Head) {
+		before, _ := h.Get("traceparent")
+		if !f.edit(h) {
+			return
+		}
+		mode := "request"
+		switch after, still := h.Get("traceparent"); {
+		case before != "" && !still:
+			mode = "context-removed"
+		case before != after:
+			mode = "context-changed"
+		}
+		x.inject(r, mode)
+	})
 }
 
 // edit reports whether it changed anything.

@@ -50,15 +50,19 @@ func (f *latencyFault) validate() error {
 
 func (f *latencyFault) mode() string { return f.On }
 
-func (f *latencyFault) request(x *exchange, r *rule) {
+func (f *latencyFault) request(x *exchange, r *rule, key uint64) {
 	delay := f.delay(rand.New(rand.NewPCG( //nolint:gosec // a load test's jitter needs no secrecy
-		requestHash(r.picker.selector.Seed, r.counts.selected.Load()), r.picker.salt)))
+		key, r.picker.salt)))
+	if delay == 0 {
+		return
+	}
 	if f.On == "request" {
 		x.requestDelay += delay
+		x.inject(r, f.On)
 	} else {
 		x.responseDelay += delay
+		x.injectLater(r, f.On)
 	}
-	x.inject(r, f.On)
 }
 
 func (f *latencyFault) delay(random *rand.Rand) time.Duration {

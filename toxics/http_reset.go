@@ -17,7 +17,7 @@ func (f *resetFault) validate() error {
 
 func (f *resetFault) mode() string { return f.When }
 
-func (f *resetFault) request(x *exchange, r *rule) {
+func (f *resetFault) request(x *exchange, r *rule, _ uint64) {
 	if x.cut.kind != noCut {
 		return
 	}
@@ -27,7 +27,6 @@ func (f *resetFault) request(x *exchange, r *rule) {
 		kind = resetAfterRequest
 	case "body":
 		kind = resetInBody
-		x.marks = append(x.marks, r.mark("body"))
 	}
-	x.cut = cut{kind: kind, after: f.Bytes, rule: r}
+	x.cut = cut{kind: kind, after: f.Bytes, rule: r, mark: r.mark("body")}
 }

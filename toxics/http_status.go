@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -22,66 +21,67 @@ func (f *statusFault) validate() error {
 	if f.Status < 200 || f.Status > 599 {
 		return fmt.Errorf("status must be between 200 and 599, got %d", f.Status)
 	}
-	for name, value := range f.Headers {
-		if !isToken(name) || strings.ContainsAny(value, "\r\n") {
-			return fmt.Errorf(
-				"headers must be header names and values without line breaks, got %q: %q",
-				name,
-				value,
-			)
+	if f.Body != "" && bodylessStatus(f.Status) {
+		return fmt.Errorf("body must be empty for status %d, got %q", f.Status, f.Body)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Headers)) {
+		if err := checkHeader("headers", name, f.Headers[name]); err != nil {
+			return err
 		}
 	}
-	if strings.ContainsAny(f.RetryAfter, "\r\n") {
+	if strings.ContainsAny(f.RetryAfter, "\r\n\x00") {
 		return fmt.Errorf("retry_after must be seconds or a date, got %q", f.RetryAfter)
 	}
 	return oneOf("mode", f.Mode, "abort", "replace")
 }
 
+func bodylessStatus(status int) bool {
+	return status == http.StatusNoContent || status == http.StatusNotModified
+}
+
 func (f *statusFault) mode() string { return f.Mode }
 
-func (f *statusFault) request(x *exchange, r *rule) {
+func (f *statusFault) request(x *exchange, r *rule, _ uint64) {
 	if x.answer != nil {
 		return // an earlier toxic answers; this one was selected and not injected
 	}
-	x.answer = &answer{status: f.Status, headers: maps.Clone(f.Headers), body: f.Body}
+	x.answer = &answer{status: f.Status, headers: f.Headers, body: f.Body}
 	if f.RetryAfter != "" {
+		x.answer.headers = maps.Clone(f.Headers)
 		if x.answer.headers == nil {
 			x.answer.headers = make(map[string]string, 1)
 		}
 		x.answer.headers["Retry-After"] = f.RetryAfter
 	}
 	x.abort = f.Mode == "abort"
-	if x.abort {
-		x.marks = append(x.marks, r.mark(f.Mode))
-		x.onInjected = append(x.onInjected, r)
-		return
-	}
-	x.inject(r, f.Mode)
+	x.injectLater(r, f.Mode)
 }
 
 // bytes is the response on the wire. A response to HEAD and those of some
 // statuses have no body.
-func (a *answer) bytes(x *exchange, closing bool) []byte {
-	var b strings.Builder
-	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", a.status, http.StatusText(a.status))
+func (a *answer) bytes(x *exchange) []byte {
+	b := make([]byte, 0, 256+len(a.body))
+	b = fmt.Appendf(b, "HTTP/1.1 %d %s\r\n", a.status, http.StatusText(a.status))
 	for _, name := range slices.Sorted(maps.Keys(a.headers)) {
-		fmt.Fprintf(&b, "%s: %s\r\n", name, a.headers[name])
+		b = append(b, name+": "+a.headers[name]+"\r\n"...)
+		if strings.EqualFold(name, "Connection") && strings.EqualFold(a.headers[name], "close") {
+			x.closing = true
+		}
 	}
 	for _, mark := range x.marks {
-		b.WriteString("X-Toxic: " + mark + "\r\n")
+		b = append(b, "X-Toxic: "+mark+"\r\n"...)
 	}
-	if closing {
-		b.WriteString("Connection: close\r\n")
+	if x.closing {
+		b = append(b, "Connection: close\r\n"...)
 	}
-	if a.status != http.StatusNoContent && a.status != http.StatusNotModified {
-		b.WriteString("Content-Length: " + strconv.Itoa(len(a.body)) + "\r\n\r\n")
-		if x.method != http.MethodHead {
-			b.WriteString(a.body)
-		}
-		return []byte(b.String())
+	if bodylessStatus(a.status) {
+		return append(b, "\r\n"...)
 	}
-	b.WriteString("\r\n")
-	return []byte(b.String())
+	b = fmt.Appendf(b, "Content-Length: %d\r\n\r\n", len(a.body))
+	if x.method != http.MethodHead {
+		b = append(b, a.body...)
+	}
+	return b
 }
 
 func isToken(s string) bool {

@@ -26,8 +26,9 @@ type Hub struct {
 	// name. A toxic that comes again goes on with them.
 	ledger map[[2]string]*ledgerEntry
 
-	pairing   sync.Mutex
-	unclaimed *link
+	pairing     sync.Mutex
+	unclaimed   *link
+	connections *connections // of the proxy
 
 	opaque   atomic.Uint64 // connections that were not HTTP/1.1
 	unpaired atomic.Uint64 // connections that were open before the hub
@@ -45,7 +46,17 @@ type rule struct {
 
 // counts outlive updates and removals of their toxic, so that requests which
 // are under way then are not lost to them.
-type counts struct{ seen, selected, injected, errors atomic.Uint64 }
+type counts struct {
+	seen, selected, injected, errors atomic.Uint64
+	lastError                        atomic.Pointer[string]
+}
+
+// fail counts a call of a script that failed.
+func (c *counts) fail(err error) {
+	message := err.Error()
+	c.lastError.Store(&message)
+	c.errors.Add(1)
+}
 
 type ledgerEntry struct {
 	name, kind, mode string
@@ -76,6 +87,7 @@ type Toxic struct {
 	Name, Type string
 	Attributes json.RawMessage
 	Counts     Counts
+	LastError  string // of a script; empty for none
 }
 
 // hubs finds a hub by the id in the attributes of its halves: toxiproxy makes
@@ -95,6 +107,13 @@ func (h *Hub) Close() { hubs.Delete(h.id) }
 
 // Install puts the hub into a proxy, before the proxy's first connection.
 func (h *Hub) Install(proxy *toxiproxy.Proxy) error {
+	found, err := connectionsOf(proxy)
+	if err != nil {
+		return fmt.Errorf("installing the HTTP toxics in proxy %q: %w", proxy.Name, err)
+	}
+	h.pairing.Lock()
+	h.connections = found
+	h.pairing.Unlock()
 	for _, half := range [][2]string{{requestType, "upstream"}, {responseType, "downstream"}} {
 		text := fmt.Appendf(nil, `{"name":%q,"type":%q,"stream":%q,"attributes":{"hub":%q}}`,
 			half[0], half[0], half[1], h.id)
@@ -140,7 +159,8 @@ func attributeMap(kind string, attributes json.RawMessage) (map[string]json.RawM
 		return given, nil
 	}
 	if err := json.Unmarshal(attributes, &given); err != nil {
-		return nil, fmt.Errorf("%s: attributes must be an object, got %s", kind, clipJSON(attributes))
+		return nil, fmt.Errorf("%s: attributes must be an object, got %s",
+			kind, clipJSON(attributes))
 	}
 	return given, nil
 }
@@ -284,9 +304,13 @@ func (h *Hub) Toxic(name string) (Toxic, bool) {
 }
 
 func (h *Hub) toxic(r *rule) Toxic {
-	return Toxic{
+	out := Toxic{
 		Name: r.name, Type: r.kind, Attributes: r.attributes(), Counts: h.counters(r).Counts,
 	}
+	if message := r.counts.lastError.Load(); message != nil && out.Counts.Errors > 0 {
+		out.LastError = *message
+	}
+	return out
 }
 
 // Counters lists what the toxics that are in have counted since they came in.
@@ -336,17 +360,22 @@ func (h *Hub) read(c *counts) Counts {
 }
 
 // exchange decides the fate of one request: the rules that hit it.
-func (h *Hub) exchange(head *httpstream.Head) *exchange {
-	x := &exchange{method: head.Method(), head: head}
+func (h *Hub) exchange(l *link, part *httpstream.Part) *exchange {
+	x := &exchange{
+		link: l, head: part.Head, method: part.Head.Method(), bodyless: part.Last,
+	}
 	for _, r := range *h.rules.Load() {
 		r.counts.seen.Add(1)
-		if r.picker.pick(head) {
+		if key, hit := r.picker.pick(part.Head); hit {
 			r.counts.selected.Add(1)
-			x.hits = append(x.hits, r)
+			r.fault.request(x, r, key)
 		}
 	}
-	for _, r := range x.hits {
-		r.fault.request(x, r)
+	x.sendOn()
+	if x.abort {
+		// A client that waits with the body may send it or not: only it knows
+		// whether the connection can go on.
+		x.closing = !x.head.KeepsAlive() || x.head.Has("Expect", "100-continue")
 	}
 	return x
 }

@@ -7,35 +7,51 @@ import (
 	"sync/atomic"
 )
 
+// maxQueue bounds the requests of one connection that wait for their response.
+// Pipelining clients wait when it is reached.
+const maxQueue = 256
+
 // link is one connection: what its two halves share.
 type link struct {
-	hub      *Hub
-	paired   chan struct{} // closed when the response half has taken the link
-	wake     chan struct{} // tells the response half of an answer to write
-	upgraded atomic.Bool   // the response half saw the connection change its protocol
-	reset    atomic.Bool   // a toxic has ended the connection
+	hub    *Hub
+	ends   endpoints
+	paired chan struct{} // closed when the response half has taken the link
+	wake   chan struct{} // tells the response half that something is due
+	room   chan struct{} // tells the request half that the queue has room
+	opaque atomic.Bool   // a half saw that the connection is not, or no longer, HTTP/1.1
+	// scripts are the runs of scripts on this connection. The request half alone
+	// finds and makes them.
+	scripts map[*rule]*scriptRun
 
 	mu    sync.Mutex
 	queue []*exchange // in the order of the requests
 }
 
 func newLink(h *Hub) *link {
-	return &link{hub: h, paired: make(chan struct{}), wake: make(chan struct{}, 1)}
-}
-
-// push adds a request that the response half will answer or pair.
-func (l *link) push(x *exchange) {
-	l.mu.Lock()
-	l.queue = append(l.queue, x)
-	l.mu.Unlock()
-	if x.abort {
-		l.notify()
+	return &link{
+		hub: h, paired: make(chan struct{}),
+		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
 	}
 }
 
-func (l *link) notify() {
+// push adds a request that the response half will answer or pair. Without room
+// for it, it returns false, and room tells when to try again.
+func (l *link) push(x *exchange) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) >= maxQueue {
+		return false
+	}
+	l.queue = append(l.queue, x)
+	return true
+}
+
+// notify wakes the response half.
+func (l *link) notify() { signal(l.wake) }
+
+func signal(c chan struct{}) {
 	select {
-	case l.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -52,9 +68,22 @@ func (l *link) front() *exchange {
 
 func (l *link) pop() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	full := len(l.queue) == maxQueue
 	l.queue[0] = nil
-	l.queue = l.queue[1:]
+	if l.queue = l.queue[1:]; len(l.queue) == 0 {
+		l.queue = nil
+	}
+	l.mu.Unlock()
+	if full {
+		signal(l.room)
+	}
+}
+
+// passThrough makes both halves pass on what comes, and counts it once.
+func (l *link) passThrough() {
+	if l.opaque.CompareAndSwap(false, true) {
+		l.hub.opaque.Add(1)
+	}
 }
 
 // first is called for the upstream half of a connection and leaves its link
@@ -67,6 +96,9 @@ func (h *Hub) first() *link {
 	l := newLink(h)
 	h.pairing.Lock()
 	defer h.pairing.Unlock()
+	if h.connections != nil {
+		l.ends = h.connections.newest()
+	}
 	h.unclaimed = l
 	return l
 }

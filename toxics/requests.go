@@ -1,6 +1,8 @@
 package toxics
 
 import (
+	"time"
+
 	"github.com/Shopify/toxiproxy/v2/toxics"
 
 	"github.com/xk6-continuity/xk6-continuity/toxics/httpstream"
@@ -10,14 +12,23 @@ import (
 // goroutine at a time.
 type requests struct {
 	*link
+	pump
+
 	parser   *httpstream.Parser
-	dropping bool // the rest of an aborted request's body
-	current  *exchange
+	held     *exchange // its head waits to be sent on
+	current  *exchange // its body is under way
+	dropping bool      // the rest of an aborted request's body
+	discard  bool      // all that comes: the connection is to be reset
+	stirs    bool      // the end of current matters to the response half
+	stirred  bool      // the response half has something to do
 }
 
 func newRequests(l *link) *requests {
 	return &requests{link: l, parser: httpstream.NewRequestParser()}
 }
+
+// pairingTime is far above what toxiproxy takes to start the second half.
+const pairingTime = 10 * time.Second
 
 // Pipe implements toxics.Toxic.
 func (t *RequestHalf) Pipe(stub *toxics.ToxicStub) {
@@ -26,102 +37,158 @@ func (t *RequestHalf) Pipe(stub *toxics.ToxicStub) {
 		passThrough(stub)
 		return
 	}
-	select {
-	case <-r.paired:
-	case <-stub.Interrupt:
+	if !r.pair(stub) {
 		return
 	}
-	f := &flow{stub: stub}
-	for !f.interrupted {
+	for {
+		r.process()
+		if !r.flush(stub, r.ends.upstream) {
+			finish(stub)
+			return
+		}
+		r.tell()
+		if r.eof && r.held == nil {
+			stub.Close()
+			return
+		}
+		input := stub.Input
+		if r.eof || r.held != nil {
+			input = nil
+		}
 		select {
 		case <-stub.Interrupt:
 			return
-		case chunk := <-stub.Input:
-			if chunk == nil {
-				f.out = r.parser.Pending()
-				f.flush()
-				stub.Close()
-				return
-			}
-			r.process(f, chunk.Data)
-			f.flush()
-			if f.ended {
-				stub.Close()
-				return
+		case <-r.deadline():
+		case <-r.room:
+		case chunk := <-input:
+			if chunk != nil {
+				r.rest = chunk.Data
+			} else {
+				r.eof = true
 			}
 		}
 	}
+}
+
+// pair waits for the response half; without one the connection passes through.
+func (r *requests) pair(stub *toxics.ToxicStub) bool {
+	select {
+	case <-r.paired:
+		return true
+	default:
+	}
+	select {
+	case <-r.paired:
+	case <-stub.Interrupt:
+		return false
+	case <-time.After(pairingTime):
+		if !r.opaque.Swap(true) {
+			r.hub.unpaired.Add(1)
+		}
+	}
+	return true
 }
 
 // Cleanup implements toxics.CleanupToxic.
 func (t *RequestHalf) Cleanup(stub *toxics.ToxicStub) {
-	if r, ok := stub.State.(*requests); ok {
-		flushPending(stub, r.parser.Pending())
-	}
-}
-
-func (r *requests) process(f *flow, data []byte) {
-	for len(data) > 0 && !f.ended {
-		wasOpaque := r.parser.Opaque()
-		if !wasOpaque && r.upgraded.Load() && r.parser.Boundary() {
-			r.parser.SetOpaque()
-		}
-		var part *httpstream.Part
-		part, data = r.parser.Next(data)
-		if part == nil {
-			return
-		}
-		switch part.Kind {
-		case httpstream.KindHead:
-			r.head(f, part)
-		case httpstream.KindBody:
-			if !r.dropping {
-				f.out = append(f.out, part.Data...)
-			}
-			if part.Last {
-				r.end(f)
-			}
-		case httpstream.KindOpaque:
-			if !wasOpaque {
-				r.hub.opaque.Add(1)
-			}
-			f.out = append(f.out, part.Data...)
-		}
-	}
-}
-
-func (r *requests) head(f *flow, part *httpstream.Part) {
-	x := r.hub.exchange(part.Head)
-	f.wait(x.requestDelay)
-	if x.cut.kind == resetBefore {
-		r.endConnection(f, x)
+	r, ok := stub.State.(*requests)
+	if !ok {
 		return
 	}
-	r.current = x
-	r.dropping = x.abort
-	if !x.abort {
-		f.out = append(f.out, part.Head.Bytes()...)
+	r.passThrough()
+	if r.held != nil {
+		release(stub, r.held.head.Bytes())
 	}
-	r.push(x)
-	if part.Last {
-		r.end(f)
+	release(stub, r.parser.Pending(), r.rest)
+}
+
+// process reads the input until it is used up or has to wait.
+func (r *requests) process() {
+	if r.held != nil {
+		r.admit()
+	}
+	for len(r.rest) > 0 && r.held == nil {
+		if r.discard {
+			r.rest = nil
+			return
+		}
+		if r.opaque.Load() && r.parser.Boundary() {
+			r.parser.SetOpaque()
+		}
+		var part httpstream.Part
+		part, r.rest = r.parser.Next(r.rest)
+		r.part(&part)
+	}
+	if r.eof && r.held == nil {
+		r.emit(r.parser.Pending())
+	}
+}
+
+func (r *requests) part(part *httpstream.Part) {
+	switch part.Kind {
+	case httpstream.KindHead:
+		x := r.hub.exchange(r.link, part)
+		if x.requestDelay > 0 {
+			r.until = time.Now().Add(x.requestDelay)
+		}
+		r.held = x
+		r.admit()
+	case httpstream.KindBody, httpstream.KindFraming:
+		if !r.dropping {
+			r.emit(part.Data)
+		}
+		if part.Last {
+			r.end()
+		}
+	case httpstream.KindOpaque:
+		r.passThrough()
+		r.emit(part.Data)
+	case httpstream.KindNone:
+	}
+}
+
+// admit sends on the head that is held, when its delay is over and the queue has
+// room. From the push on, the exchange belongs to the response half.
+func (r *requests) admit() {
+	x := r.held
+	if r.waits() {
+		return
+	}
+	abort, cut, head, bodyless := x.abort, x.cut.kind, x.head.Bytes(), x.bodyless
+	if !r.push(x) {
+		return
+	}
+	r.held, r.until = nil, time.Time{}
+	r.current, r.stirs = x, abort || cut != noCut
+	switch {
+	case cut == resetBefore:
+		r.discard, r.stirred = true, true
+		return
+	case abort:
+		r.dropping, r.stirred = true, true
+	default:
+		r.emit(head)
+	}
+	if bodyless {
+		r.end()
 	}
 }
 
 // end is called when a request is whole.
-func (r *requests) end(f *flow) {
+func (r *requests) end() {
 	r.dropping = false
-	if x := r.current; x != nil && x.cut.kind == resetAfterRequest {
-		f.flush()
-		r.endConnection(f, x)
+	if r.current != nil {
+		r.current.whole.Store(true)
+		r.stirred = r.stirred || r.stirs
+		r.current = nil
 	}
-	r.current = nil
 }
 
-// endConnection closes both directions.
-func (r *requests) endConnection(f *flow, x *exchange) {
-	x.cut.rule.counts.injected.Add(1)
-	r.reset.Store(true)
-	r.notify()
-	f.ended = true
+// tell wakes the response half if it has something to do: after the flush, so
+// that the service has what it is due before a reset.
+func (r *requests) tell() {
+	if r.stirred {
+		r.stirred = false
+		r.notify()
+	}
 }

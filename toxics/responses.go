@@ -2,7 +2,7 @@ package toxics
 
 import (
 	"net/http"
-	"strings"
+	"time"
 
 	"github.com/Shopify/toxiproxy/v2/toxics"
 
@@ -13,10 +13,15 @@ import (
 // goroutine at a time.
 type responses struct {
 	*link
+	pump
+
 	parser   *httpstream.Parser
+	held     httpstream.Part // a head that waits for its delay
+	holds    bool
 	current  *exchange // whose response is under way
 	swallow  bool      // the response is replaced
-	bodySeen int64     // bytes of the current body so far
+	closing  *exchange // the last one: the connection ends when it is whole
+	bodySeen int64     // bytes of the current body's content so far
 }
 
 func newResponses(l *link) *responses {
@@ -37,128 +42,189 @@ func (t *ResponseHalf) Pipe(stub *toxics.ToxicStub) {
 		passThrough(stub)
 		return
 	}
-	f := &flow{stub: stub}
-	r.answers(f)
-	for !f.interrupted {
-		f.flush()
-		if f.ended {
-			stub.Close()
+	for {
+		r.process()
+		if !r.flush(stub, r.ends.client) || r.ended {
+			finish(stub)
 			return
+		}
+		input := stub.Input
+		if r.eof || r.waits() {
+			input = nil
 		}
 		select {
 		case <-stub.Interrupt:
 			return
+		case <-r.deadline():
 		case <-r.wake:
-			if r.reset.Load() {
-				f.ended = true
-				continue
+		case chunk := <-input:
+			if chunk != nil {
+				r.rest = chunk.Data
+			} else {
+				r.eof = true
 			}
-			r.answers(f)
-		case chunk := <-stub.Input:
-			if chunk == nil {
-				r.current = nil
-				r.answers(f)
-				f.out = append(f.out, r.parser.Pending()...)
-				f.ended = true
-				continue
-			}
-			r.process(f, chunk.Data)
 		}
-	}
-	f.flush()
-	if f.ended {
-		stub.Close()
 	}
 }
 
 // Cleanup implements toxics.CleanupToxic.
 func (t *ResponseHalf) Cleanup(stub *toxics.ToxicStub) {
-	if r, ok := stub.State.(*responses); ok {
-		flushPending(stub, r.parser.Pending())
+	r, ok := stub.State.(*responses)
+	if !ok {
+		return
+	}
+	r.passThrough()
+	if r.holds {
+		release(stub, r.held.Data)
+	}
+	release(stub, r.parser.Pending(), r.rest)
+}
+
+// process reads the input until it is used up or has to wait.
+func (r *responses) process() {
+	for !r.ended {
+		if r.holds {
+			r.begin()
+		} else if r.current == nil {
+			r.due()
+		}
+		if r.ended || r.waits() {
+			return
+		}
+		if len(r.rest) == 0 {
+			break
+		}
+		if r.opaque.Load() && r.parser.Boundary() && r.front() == nil {
+			r.parser.SetOpaque()
+		}
+		var part httpstream.Part
+		part, r.rest = r.parser.Next(r.rest)
+		r.part(&part)
+	}
+	if r.eof && !r.ended {
+		r.emit(r.parser.Pending())
+		r.ended = true
 	}
 }
 
-// answers writes the responses of aborted requests whose turn it is.
-func (r *responses) answers(f *flow) {
-	for r.current == nil && !f.ended {
+// due does what needs no response of the service: answers for aborted requests
+// whose turn it is, and resets.
+func (r *responses) due() {
+	for !r.ended {
+		if r.closing != nil {
+			r.ended = r.closing.whole.Load()
+			return
+		}
 		x := r.front()
-		if x == nil || !x.abort {
+		switch {
+		case x == nil:
+			return
+		case x.resets():
+			r.reset(x)
+			return
+		case !x.abort || !r.ready(x):
 			return
 		}
-		f.wait(x.responseDelay)
-		expect, _ := x.head.Get("Expect")
-		closing := strings.EqualFold(expect, "100-continue")
-		f.out = append(f.out, x.answer.bytes(x, closing)...)
-		x.done()
+		r.emit(x.answer.bytes(x))
+		x.took()
 		r.pop()
-		f.ended = closing
-	}
-}
-
-// done counts what took place in the response half.
-func (x *exchange) done() {
-	for _, rule := range x.onInjected {
-		rule.counts.injected.Add(1)
-	}
-	x.onInjected = nil
-}
-
-func (r *responses) process(f *flow, data []byte) {
-	for len(data) > 0 && !f.ended {
-		var part *httpstream.Part
-		part, data = r.parser.Next(data)
-		if part == nil {
-			return
-		}
-		switch part.Kind {
-		case httpstream.KindHead:
-			r.head(f, part)
-		case httpstream.KindBody:
-			r.body(f, part.Data)
-			if part.Last {
-				r.end(f)
-			}
-		case httpstream.KindOpaque:
-			f.out = append(f.out, part.Data...)
+		if x.closing {
+			r.closing = x
 		}
 	}
 }
 
-func (r *responses) head(f *flow, part *httpstream.Part) {
+// ready reports whether the response's delay is over; it starts with the first
+// call.
+func (r *responses) ready(x *exchange) bool {
+	if !x.delayed {
+		x.delayed = true
+		if x.responseDelay > 0 {
+			r.until = time.Now().Add(x.responseDelay)
+		}
+	}
+	return !r.waits()
+}
+
+// reset ends the connection as a broken one.
+func (r *responses) reset(x *exchange) {
+	x.count(x.cut.rule)
+	r.ends.abort()
+	r.ended = true
+}
+
+func (r *responses) part(part *httpstream.Part) {
+	switch part.Kind {
+	case httpstream.KindHead:
+		r.head(part)
+	case httpstream.KindBody:
+		r.body(part.Data)
+		if part.Last {
+			r.end()
+		}
+	case httpstream.KindFraming:
+		if !r.swallow {
+			r.emit(part.Data)
+		}
+		if part.Last {
+			r.end()
+		}
+	case httpstream.KindOpaque:
+		r.passThrough()
+		r.emit(part.Data)
+	case httpstream.KindNone:
+	}
+}
+
+func (r *responses) head(part *httpstream.Part) {
 	status := part.Head.Status()
 	x := r.front()
-	if status == http.StatusSwitchingProtocols || r.parser.Opaque() {
-		r.upgraded.Store(true)
+	if r.parser.Opaque() {
+		r.passThrough()
 	}
 	if x == nil || status < 200 && status != http.StatusSwitchingProtocols {
-		f.out = append(f.out, part.Head.Bytes()...) // interim, or to nobody's request
+		r.emit(part.Head.Bytes()) // interim, or to nobody's request
+		return
+	}
+	for _, hook := range x.onResponse {
+		hook(part.Head)
+	}
+	r.held, r.holds = *part, true
+	r.begin()
+}
+
+// begin sends on the head of a response, when its delay is over.
+func (r *responses) begin() {
+	part, x := r.held, r.front()
+	if !r.ready(x) {
+		return
+	}
+	r.held, r.holds = httpstream.Part{}, false
+	if x.cut.kind == resetAfterRequest {
+		r.reset(x)
 		return
 	}
 	r.current, r.bodySeen, r.swallow = x, 0, x.answer != nil
-	f.wait(x.responseDelay)
+	if x.cut.harms(part.Length) && !r.swallow {
+		x.marks = append(x.marks, x.cut.mark)
+	}
 	if r.swallow {
-		f.out = append(f.out, x.answer.bytes(x, false)...)
+		if !part.Head.KeepsAlive() || r.parser.UntilClose() {
+			x.closing = true
+		}
+		r.emit(x.answer.bytes(x))
 	} else {
 		x.edit(part.Head)
-		f.out = append(f.out, part.Head.Bytes()...)
+		r.emit(part.Head.Bytes())
 	}
+	x.took()
 	if part.Last {
-		r.end(f)
+		r.end()
 	}
 }
 
-// edit changes a response's head as the toxics want it.
-func (x *exchange) edit(h *httpstream.Head) {
-	for _, edit := range x.editResponse {
-		edit(h)
-	}
-	for _, mark := range x.marks {
-		h.Add("X-Toxic", mark)
-	}
-}
-
-// body passes on a piece of a body, up to where a toxic cuts it.
-func (r *responses) body(f *flow, data []byte) {
+// body passes on a piece of a body's content, up to where a toxic cuts it.
+func (r *responses) body(data []byte) {
 	if r.swallow {
 		return
 	}
@@ -166,42 +232,44 @@ func (r *responses) body(f *flow, data []byte) {
 	seen := r.bodySeen
 	r.bodySeen += int64(len(data))
 	if x == nil || x.cut.kind < resetInBody || r.bodySeen <= x.cut.after {
-		f.out = append(f.out, data...)
+		r.emit(data)
 		return
 	}
 	keep := max(0, x.cut.after-seen)
-	f.out = append(f.out, data[:keep]...)
-	if x.cut.rule != nil && seen <= x.cut.after {
-		x.cut.rule.counts.injected.Add(1)
-	}
-	if x.cut.kind != corruptBody {
-		f.ended = true
+	r.emit(data[:keep])
+	first := seen <= x.cut.after
+	switch x.cut.kind {
+	case resetInBody:
+		r.reset(x)
 		return
+	case corruptBody:
+		r.emit(corrupted(data[keep:]))
+	default:
+		r.ended = true
 	}
-	for _, b := range data[keep:] {
-		f.out = append(f.out, corrupt(b))
+	if first {
+		x.count(x.cut.rule)
 	}
 }
 
-// corrupt changes letters and digits and leaves framing and structure alone.
-func corrupt(b byte) byte {
-	switch {
-	case b >= 'g' && b <= 'y', b >= 'G' && b <= 'Y':
-		return b + 1
-	case b == 'z', b == 'Z':
-		return b - 1
-	default:
-		return b
+// corrupted changes every byte.
+func corrupted(data []byte) []byte {
+	out := make([]byte, len(data))
+	for i, b := range data {
+		out[i] = b ^ 1
 	}
+	return out
 }
 
 // end is called when a response is whole.
-func (r *responses) end(f *flow) {
-	if r.current == nil {
+func (r *responses) end() {
+	x := r.current
+	if x == nil {
 		return
 	}
-	r.current.done()
+	if r.swallow && x.closing {
+		r.ended = true
+	}
 	r.current, r.swallow = nil, false
 	r.pop()
-	r.answers(f)
 }

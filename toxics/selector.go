@@ -1,9 +1,7 @@
 package toxics
 
 import (
-	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"path"
 	"strings"
 	"sync"
@@ -15,9 +13,10 @@ import (
 // toxic's own attributes. Without any field it hits every request. Fields are
 // combined: all that are set must agree.
 type Selector struct {
-	// Probability is the share of the matching requests, 0 to 1. The draw of the
-	// n-th matching request depends on the seed and n alone, so the same seed hits
-	// the same places of the sequence, whatever the number of connections.
+	// Probability is the share of the matching requests, 0 to 1. The draw for the
+	// n-th request of a method and target depends on the seed, these and n alone, so
+	// the same seed and the same requests give the same choice, whatever the number
+	// of connections and the order in which different requests arrive.
 	Probability *float64 `json:"probability,omitempty"`
 	// Every hits each n-th matching request.
 	Every int `json:"every,omitempty"`
@@ -55,6 +54,9 @@ func (s *Selector) validate() error {
 		return fmt.Errorf("match.path must be a glob, got %q", s.Match.Path)
 	}
 	for name, glob := range s.Match.Header {
+		if !isToken(name) {
+			return fmt.Errorf("match.header must have header names, got %q", name)
+		}
 		if _, err := path.Match(glob, ""); err != nil {
 			return fmt.Errorf("match.header.%s must be a glob, got %q", name, glob)
 		}
@@ -70,7 +72,7 @@ func (m *Match) matches(h *httpstream.Head) bool {
 		return false
 	}
 	if m.Path != "" {
-		target, _, _ := strings.Cut(h.Target(), "?")
+		target, _ := splitTarget(h.Target())
 		if ok, _ := path.Match(m.Path, target); !ok {
 			return false
 		}
@@ -84,8 +86,26 @@ func (m *Match) matches(h *httpstream.Head) bool {
 	return true
 }
 
-// maxTraces bounds the trace ids that First remembers; the oldest half goes.
-const maxTraces = 100_000
+// maxKeys bounds the trace ids that First remembers and the kinds of requests
+// that draws are numbered by. Beyond it the older half is forgotten.
+const maxKeys = 100_000
+
+// memory counts per key. The younger half is kept in the first map.
+type memory struct{ counts [2]map[uint64]uint64 }
+
+func (m *memory) get(key uint64) uint64 {
+	if n, ok := m.counts[0][key]; ok {
+		return n
+	}
+	return m.counts[1][key]
+}
+
+func (m *memory) set(key, n uint64) {
+	if m.counts[0] == nil || len(m.counts[0]) >= maxKeys/2 {
+		m.counts[1], m.counts[0] = m.counts[0], make(map[uint64]uint64)
+	}
+	m.counts[0][key] = n
+}
 
 // picker applies a selector. It is shared by all connections.
 type picker struct {
@@ -94,63 +114,54 @@ type picker struct {
 	mu       sync.Mutex
 	matched  uint64
 	picked   uint64
-	traces   [2]map[string]int
+	drawn    memory // requests so far of each kind
+	traces   memory // requests hit so far of each trace
 }
 
 func newPicker(s Selector, name string) *picker {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(name)) // a hash does not fail
-	return &picker{selector: s, salt: h.Sum64()}
+	return &picker{selector: s, salt: hash(name)}
 }
 
-// pick decides for one request.
-func (p *picker) pick(h *httpstream.Head) bool {
+// pick decides for one request. The key is the same whenever the seed and the
+// request are: the n-th of its method and target.
+func (p *picker) pick(h *httpstream.Head) (key uint64, hit bool) {
 	s := &p.selector
-	if !s.Match.matches(h) {
-		return false
+	if !s.Match.matches(h) || s.never() {
+		return 0, false
 	}
+	kind := hash(h.Method(), h.Target())
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	n := p.drawn.get(kind) + 1
+	p.drawn.set(kind, n)
 	p.matched++
+	key = mix(mix(s.Seed+p.salt) ^ mix(kind+n*0x9E3779B97F4A7C15))
 	if s.Limit > 0 && p.picked >= uint64(s.Limit) {
-		return false
+		return key, false
 	}
 	if s.Every > 0 && p.matched%uint64(s.Every) != 0 {
-		return false
+		return key, false
 	}
-	if s.Probability != nil && p.draw(p.matched) >= *s.Probability {
-		return false
+	if s.Probability != nil && unit(key) >= *s.Probability {
+		return key, false
 	}
 	if s.First > 0 && !p.amongFirst(h) {
-		return false
+		return key, false
 	}
 	p.picked++
-	return true
+	return key, true
 }
 
-// draw returns the n-th number, 0 to below 1, of the seed's sequence
-// (SplitMix64, https://doi.org/10.1145/2714064.2660195).
-func (p *picker) draw(n uint64) float64 {
-	z := p.selector.Seed + p.salt + n*0x9E3779B97F4A7C15
-	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9
-	z = (z ^ (z >> 27)) * 0x94D049BB133111EB
-	z ^= z >> 31
-	return float64(z>>11) / (1 << 53)
-}
+// never tells a selector that hits nothing, without counting.
+func (s *Selector) never() bool { return s.Probability != nil && *s.Probability == 0 }
 
 func (p *picker) amongFirst(h *httpstream.Head) bool {
-	key := traceKey(h)
-	seen, young := p.traces[0][key]
-	if !young {
-		seen = p.traces[1][key]
-	}
-	if seen >= p.selector.First {
+	key := hash(traceKey(h))
+	seen := p.traces.get(key)
+	if seen >= uint64(p.selector.First) { //nolint:gosec // validated: 0 or more
 		return false
 	}
-	if len(p.traces[0]) >= maxTraces/2 || p.traces[0] == nil {
-		p.traces[1], p.traces[0] = p.traces[0], make(map[string]int)
-	}
-	p.traces[0][key] = seen + 1
+	p.traces.set(key, seen+1)
 	return true
 }
 
@@ -163,12 +174,44 @@ func traceKey(h *httpstream.Head) string {
 	return parent[3:35]
 }
 
-// requestHash tells requests apart where a toxic varies by request.
-func requestHash(seed, n uint64) uint64 {
-	var b [16]byte
-	binary.LittleEndian.PutUint64(b[:], seed)
-	binary.LittleEndian.PutUint64(b[8:], n)
-	h := fnv.New64a()
-	_, _ = h.Write(b[:]) // a hash does not fail
-	return h.Sum64()
+// mix is the output function of SplitMix64
+// (https://doi.org/10.1145/2714064.2660195).
+func mix(z uint64) uint64 {
+	z += 0x9E3779B97F4A7C15
+	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9
+	z = (z ^ (z >> 27)) * 0x94D049BB133111EB
+	return z ^ z>>31
 }
+
+// unit makes a number from 0 to below 1 of a key.
+func unit(key uint64) float64 { return float64(key>>11) / (1 << 53) }
+
+// hash is FNV-1a over the parts, each with its end marked.
+func hash(parts ...string) uint64 {
+	h := uint64(14695981039346656037)
+	for _, part := range parts {
+		for i := range len(part) {
+			h = (h ^ uint64(part[i])) * 1099511628211
+		}
+		h = (h ^ 0x100) * 1099511628211
+	}
+	return h
+}
+
+// splitTarget returns the path and the query of a request target, which may be a
+// whole URL (RFC 9112 section 3.2).
+func splitTarget(target string) (path, query string) {
+	if scheme := strings.Index(target, "://"); scheme > 0 && target[0] != '/' {
+		target = target[scheme+3:]
+		slash := strings.IndexAny(target, "/?")
+		if slash < 0 {
+			return "/", ""
+		}
+		target = target[slash:]
+	}
+	path, query, _ = strings.Cut(target, "?")
+	return path, query
+}
+
+// joinValues is the one value that several header lines of a name stand for.
+func joinValues(values []string) string { return strings.Join(values, ", ") }

@@ -2,68 +2,116 @@ package httpstream
 
 import (
 	"bytes"
-	"strconv"
+	"iter"
 	"strings"
 )
 
 // Head is the start line and the header lines of one message, with the empty
 // line at their end.
 type Head struct {
-	lines [][]byte // each with its line ending; the last is the empty line
+	raw    []byte // as it goes on the wire; not written to
+	fields int    // where the header lines begin
 }
 
 func newHead(raw []byte) *Head {
-	h := &Head{}
-	for len(raw) > 0 {
-		end := bytes.IndexByte(raw, '\n') + 1
-		if end == 0 {
-			end = len(raw)
-		}
-		h.lines = append(h.lines, raw[:end])
-		raw = raw[end:]
-	}
-	return h
+	return &Head{raw: raw, fields: bytes.IndexByte(raw, '\n') + 1}
 }
 
-// Bytes returns the head as it goes on the wire.
-func (h *Head) Bytes() []byte { return bytes.Join(h.lines, nil) }
+// Bytes returns the head as it goes on the wire. The caller must not change it.
+func (h *Head) Bytes() []byte { return h.raw }
 
 // start returns the three parts of the start line.
-func (h *Head) start() (a, b, c string) {
-	line := strings.TrimRight(string(h.lines[0]), "\r\n")
-	a, rest, _ := strings.Cut(line, " ")
-	b, c, _ = strings.Cut(rest, " ")
+func (h *Head) start() (a, b, c []byte) {
+	line := bytes.TrimRight(h.raw[:h.fields], "\r\n")
+	a, rest, _ := bytes.Cut(line, []byte(" "))
+	b, c, _ = bytes.Cut(rest, []byte(" "))
 	return a, b, c
 }
 
 // Method is the method of a request.
 func (h *Head) Method() string {
 	method, _, _ := h.start()
-	return method
+	switch string(method) { // without an allocation for most
+	case "GET":
+		return "GET"
+	case "POST":
+		return "POST"
+	case "HEAD":
+		return "HEAD"
+	default:
+		return string(method)
+	}
 }
 
 // Target is the request target, such as a path with its query.
 func (h *Head) Target() string {
 	_, target, _ := h.start()
-	return target
+	return string(target)
 }
 
 // Status is the status code of a response; 0 when it is malformed.
 func (h *Head) Status() int {
 	_, status, _ := h.start()
-	n, err := strconv.Atoi(status)
-	if err != nil {
+	if len(status) != 3 {
 		return 0
 	}
+	n := 0
+	for _, c := range status {
+		if c < '0' || c > '9' {
+			return 0
+		}
+		n = n*10 + int(c-'0')
+	}
 	return n
+}
+
+// KeepsAlive reports whether the sender of the head wants the connection to go
+// on after the message (RFC 9112 section 9.3).
+func (h *Head) KeepsAlive() bool {
+	first := bytes.TrimRight(h.raw[:h.fields], "\r\n")
+	old := bytes.HasPrefix(first, []byte("HTTP/1.0")) || bytes.HasSuffix(first, []byte(" HTTP/1.0"))
+	if h.Has("Connection", "close") {
+		return false
+	}
+	return !old || h.Has("Connection", "keep-alive")
+}
+
+// lines iterates over the header lines, each with the lines that continue it
+// and with its ending.
+func (h *Head) lines() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for rest := h.raw[h.fields:]; len(rest) > 0; {
+			var line []byte
+			line, rest = cutField(rest)
+			if colon := bytes.IndexByte(line, ':'); colon >= 0 && !yield(line) {
+				return
+			}
+		}
+	}
+}
+
+// cutField returns the first header line of a head and the rest. A line that
+// begins with white space continues the one before (RFC 9112 section 5.2).
+func cutField(b []byte) (line, rest []byte) {
+	end := 0
+	for {
+		next := bytes.IndexByte(b[end:], '\n') + 1
+		if next == 0 {
+			return b, nil
+		}
+		end += next
+		if end == len(b) || b[end] != ' ' && b[end] != '\t' {
+			return b[:end], b[end:]
+		}
+	}
 }
 
 // Get returns the first value of a header, and whether there is one. Names are
 // case-insensitive.
 func (h *Head) Get(name string) (string, bool) {
-	for _, line := range h.lines[1:] {
+	for line := range h.lines() {
 		if value, ok := field(line, name); ok {
-			return value, true
+			return string(value), true
 		}
 	}
 	return "", false
@@ -72,19 +120,33 @@ func (h *Head) Get(name string) (string, bool) {
 // Values returns all values of a header.
 func (h *Head) Values(name string) []string {
 	var out []string
-	for _, line := range h.lines[1:] {
+	for line := range h.lines() {
 		if value, ok := field(line, name); ok {
-			out = append(out, value)
+			out = append(out, string(value))
 		}
 	}
 	return out
 }
 
-// has reports whether a comma-separated header contains a token.
-func (h *Head) has(name, token string) bool {
-	for _, value := range h.Values(name) {
-		for item := range strings.SplitSeq(value, ",") {
-			if strings.EqualFold(strings.TrimSpace(item), token) {
+// Names returns the names of all header lines, in lower case and in their
+// order.
+func (h *Head) Names() []string {
+	var out []string
+	for line := range h.lines() {
+		out = append(out, strings.ToLower(string(line[:bytes.IndexByte(line, ':')])))
+	}
+	return out
+}
+
+// Has reports whether a comma-separated header contains a token.
+func (h *Head) Has(name, token string) bool {
+	for line := range h.lines() {
+		value, ok := field(line, name)
+		if !ok {
+			continue
+		}
+		for item := range bytes.SplitSeq(value, []byte(",")) {
+			if strings.EqualFold(string(bytes.TrimSpace(item)), token) {
 				return true
 			}
 		}
@@ -92,33 +154,44 @@ func (h *Head) has(name, token string) bool {
 	return false
 }
 
-func field(line []byte, name string) (string, bool) {
-	colon := bytes.IndexByte(line, ':')
-	if colon != len(name) || !strings.EqualFold(string(line[:colon]), name) {
-		return "", false
+// field returns the value of a header line of that name.
+func field(line []byte, name string) ([]byte, bool) {
+	if len(line) <= len(name) || line[len(name)] != ':' ||
+		!strings.EqualFold(string(line[:len(name)]), name) {
+		return nil, false
 	}
-	return string(bytes.TrimSpace(line[colon+1:])), true
+	return bytes.TrimSpace(line[len(name)+1:]), true
 }
 
 // Remove takes out all lines of a header and reports whether there was one.
 func (h *Head) Remove(name string) bool {
-	kept := h.lines[:1:1]
-	for _, line := range h.lines[1:] {
+	kept := make([]byte, 0, len(h.raw))
+	kept = append(kept, h.raw[:h.fields]...)
+	for rest := h.raw[h.fields:]; len(rest) > 0; {
+		var line []byte
+		line, rest = cutField(rest)
 		if _, ok := field(line, name); !ok {
-			kept = append(kept, line)
+			kept = append(kept, line...)
 		}
 	}
-	removed := len(kept) < len(h.lines)
-	h.lines = kept
-	return removed
+	if len(kept) == len(h.raw) {
+		return false
+	}
+	h.raw = kept
+	return true
 }
 
 // Add puts a header line at the end of the head. The name and value must not
 // contain line breaks.
 func (h *Head) Add(name, value string) {
-	last := len(h.lines) - 1
-	empty := h.lines[last]
-	h.lines = append(h.lines[:last:last], []byte(name+": "+value+"\r\n"), empty)
+	end := len(h.raw) - 1 // of the header lines: the empty line follows
+	if end > 0 && h.raw[end-1] == '\r' {
+		end--
+	}
+	raw := make([]byte, 0, len(h.raw)+len(name)+len(value)+4)
+	raw = append(raw, h.raw[:end]...)
+	raw = append(raw, name+": "+value+"\r\n"...)
+	h.raw = append(raw, h.raw[end:]...)
 }
 
 // Set replaces all lines of a header with one.

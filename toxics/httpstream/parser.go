@@ -1,33 +1,37 @@
 package httpstream
 
-import (
-	"bytes"
-	"net/http"
-	"strconv"
-	"strings"
-)
+import "bytes"
 
 // MaxHead bounds a message head; a longer one makes the stream opaque.
 const MaxHead = 1 << 20
+
+// maxChunkLine bounds the line of a chunk's size with its extensions.
+const maxChunkLine = 16 << 10
 
 // Kind says what a [Part] is.
 type Kind uint8
 
 const (
-	// KindHead is a whole message head; Part.Head is set.
-	KindHead Kind = iota
-	// KindBody is a piece of a body with its framing, in Part.Data.
+	// KindNone is no part: all data was consumed and more is needed.
+	KindNone Kind = iota
+	// KindHead is a whole message head, in Part.Head and Part.Data.
+	KindHead
+	// KindBody is a piece of a body's content.
 	KindBody
-	// KindOpaque is a piece of a stream that is not HTTP/1.1, in Part.Data.
+	// KindFraming is a piece of what delimits a body: chunk sizes, trailers; also
+	// empty lines between requests.
+	KindFraming
+	// KindOpaque is a piece of a stream that is not HTTP/1.1.
 	KindOpaque
 )
 
 // Part is a piece of the stream. Last says that the message ends with it.
 type Part struct {
-	Kind Kind
-	Head *Head
-	Data []byte
-	Last bool
+	Kind   Kind
+	Head   *Head
+	Data   []byte
+	Length int64 // of the body that follows a head; -1: not known
+	Last   bool
 }
 
 type state uint8
@@ -49,8 +53,9 @@ type Parser struct {
 	response bool
 	state    state
 	buffer   []byte // of an incomplete head
+	begun    bool   // the first line of the head in the buffer is whole and plausible
 	left     int64  // bytes left of a body or chunk
-	line     []byte // of an incomplete chunk size or trailer line
+	line     []byte // a copy of an incomplete chunk size or trailer line
 	method   func() string
 }
 
@@ -60,9 +65,7 @@ func NewRequestParser() *Parser { return &Parser{} }
 // NewResponseParser returns a parser of responses. Method is asked, at each
 // final response head, for the method of the request that it answers; an empty
 // method stands for one that is not known.
-func NewResponseParser(
-	method func() string,
-) *Parser {
+func NewResponseParser(method func() string) *Parser {
 	return &Parser{response: true, method: method}
 }
 
@@ -72,7 +75,11 @@ func (p *Parser) Opaque() bool { return p.state == opaque }
 // Boundary reports whether the parser stands between two messages.
 func (p *Parser) Boundary() bool { return p.state == inHead && len(p.buffer) == 0 }
 
-// SetOpaque makes the parser return all that follows as it comes.
+// UntilClose reports whether the body under way ends with the connection.
+func (p *Parser) UntilClose() bool { return p.state == untilClose }
+
+// SetOpaque makes the parser return all that follows as it comes. It must stand
+// at a boundary.
 func (p *Parser) SetOpaque() { p.state = opaque }
 
 // Pending returns the bytes of an incomplete head and forgets them: what has
@@ -84,227 +91,161 @@ func (p *Parser) Pending() []byte {
 }
 
 // Next consumes a prefix of data and returns the part that it completes and
-// the rest of data. Without a part all of data was consumed.
-func (p *Parser) Next(data []byte) (part *Part, rest []byte) {
+// the rest of data. Parts keep references into data.
+func (p *Parser) Next(data []byte) (part Part, rest []byte) {
 	if len(data) == 0 {
-		return nil, nil
+		return Part{}, nil
 	}
 	switch p.state {
 	case inHead:
 		return p.head(data)
-	case inLength:
-		return p.length(data)
+	case inLength, inChunkData:
+		return p.content(data)
 	case untilClose:
-		return &Part{Kind: KindBody, Data: data}, nil
+		return Part{Kind: KindBody, Data: data}, nil
 	case opaque:
-		return &Part{Kind: KindOpaque, Data: data}, nil
+		return Part{Kind: KindOpaque, Data: data}, nil
 	default:
-		return p.chunked(data)
+		return p.framing(data)
 	}
 }
 
 // head collects a message head.
-func (p *Parser) head(data []byte) (*Part, []byte) {
+func (p *Parser) head(data []byte) (Part, []byte) {
 	before := len(p.buffer)
-	p.buffer = append(p.buffer, data...)
-	if !p.plausible() {
-		return p.giveUp(), nil
+	if before == 0 && !p.response && (data[0] == '\r' || data[0] == '\n') {
+		n := len(data) - len(bytes.TrimLeft(data, "\r\n")) // RFC 9112 section 2.2
+		return Part{Kind: KindFraming, Data: data[:n]}, data[n:]
 	}
-	end := headEnd(p.buffer, before)
-	if end < 0 {
-		if len(p.buffer) > MaxHead {
-			return p.giveUp(), nil
+	all := data
+	if before > 0 {
+		p.buffer = append(p.buffer, data...)
+		all = p.buffer
+	}
+	if !p.begun {
+		// A long first line is not read again for each of its chunks.
+		p.begun = bytes.IndexByte(data, '\n') >= 0
+		if (p.begun || before <= maxMethod) && !p.plausible(all) {
+			return p.giveUp(all), nil
 		}
-		return nil, nil
 	}
-	raw := bytes.Clone(p.buffer[:end])
-	rest := data[end-before:]
-	p.buffer = p.buffer[:0]
-	head := newHead(raw)
+	end := headEnd(all, before)
+	if end > MaxHead || end < 0 && len(all) > MaxHead {
+		return p.giveUp(all), nil
+	}
+	if end < 0 {
+		if before == 0 {
+			p.buffer = bytes.Clone(data)
+		}
+		return Part{}, nil
+	}
+	head := newHead(all[:end:end])
 	last, ok := p.frame(head)
 	if !ok {
-		p.buffer = append(raw, rest...)
-		return p.giveUp(), nil
+		return p.giveUp(all), nil
 	}
-	return &Part{Kind: KindHead, Head: head, Last: last}, rest
+	p.buffer, p.begun = nil, false
+	part := Part{Kind: KindHead, Head: head, Data: all[:end], Length: -1, Last: last}
+	switch {
+	case last:
+		part.Length = 0
+	case p.state == inLength:
+		part.Length = p.left
+	}
+	return part, data[end-before:]
 }
 
-// headEnd finds the end of the head, looking only where it may have come.
+// headEnd finds the end of the head, looking only where it may have come. Lines
+// may end with a line feed alone (RFC 9112 section 2.2).
 func headEnd(b []byte, before int) int {
-	from := max(0, before-3)
-	if i := bytes.Index(b[from:], []byte("\n\r\n")); i >= 0 {
-		return from + i + 3
+	for from := max(0, before-2); ; {
+		i := bytes.IndexByte(b[from:], '\n')
+		if i < 0 {
+			return -1
+		}
+		from += i + 1
+		switch rest := b[from:]; {
+		case len(rest) > 0 && rest[0] == '\n':
+			return from + 1
+		case len(rest) > 1 && rest[0] == '\r' && rest[1] == '\n':
+			return from + 2
+		}
 	}
-	return -1
 }
 
 // giveUp turns opaque and returns what was collected.
-func (p *Parser) giveUp() *Part {
+func (p *Parser) giveUp(all []byte) Part {
 	p.state = opaque
-	data := p.buffer
 	p.buffer = nil
-	return &Part{Kind: KindOpaque, Data: data}
+	return Part{Kind: KindOpaque, Data: all}
 }
 
-// plausible reports whether what was collected can begin an HTTP/1.x message.
-func (p *Parser) plausible() bool {
-	if p.response {
-		return hasPrefix(p.buffer, "HTTP/1.")
-	}
-	if len(p.buffer) >= 4 && bytes.HasPrefix(p.buffer, []byte("PRI ")) {
-		return false // HTTP/2 with prior knowledge
-	}
-	line, rest, whole := bytes.Cut(p.buffer, []byte("\n"))
-	_ = rest
-	method, target, spaced := bytes.Cut(line, []byte(" "))
-	for _, c := range method {
-		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
-			return false
-		}
-	}
-	if len(method) > 32 || whole && !spaced || spaced && len(method) == 0 {
-		return false
-	}
-	return !whole || bytes.Contains(target, []byte(" HTTP/1."))
-}
-
-func hasPrefix(b []byte, prefix string) bool {
-	n := min(len(b), len(prefix))
-	return string(b[:n]) == prefix[:n]
-}
-
-// frame decides how the body is delimited (RFC 9112 section 6.3). It returns
-// whether there is none, and false for a framing that cannot be followed.
-func (p *Parser) frame(h *Head) (last, ok bool) {
-	if p.response {
-		if none, final := p.bodyless(h); none {
-			if final && p.state == opaque {
-				return true, true
-			}
-			return true, true
-		}
-	}
-	if codings := h.Values("Transfer-Encoding"); len(codings) > 0 {
-		if !h.has("Transfer-Encoding", "chunked") {
-			if p.response {
-				p.state = untilClose
-				return false, true
-			}
-			return false, false
-		}
-		p.state = inChunkSize
-		return false, true
-	}
-	lengths := h.Values("Content-Length")
-	switch {
-	case len(lengths) == 0 && p.response:
-		p.state = untilClose
-		return false, true
-	case len(lengths) == 0:
-		return true, true
-	}
-	n, err := strconv.ParseInt(lengths[0], 10, 64)
-	for _, other := range lengths[1:] {
-		if other != lengths[0] {
-			return false, false
-		}
-	}
-	if err != nil || n < 0 {
-		return false, false
-	}
-	if n == 0 {
-		return true, true
-	}
-	p.state, p.left = inLength, n
-	return false, true
-}
-
-// bodyless reports whether a response has no body by its status or by the
-// method that it answers. An upgraded connection turns opaque.
-func (p *Parser) bodyless(h *Head) (none, final bool) {
-	status := h.Status()
-	switch {
-	case status == http.StatusSwitchingProtocols:
-		p.state = opaque
-		return true, true
-	case status >= 100 && status < 200:
-		return true, false
-	}
-	method := p.method()
-	if method == http.MethodConnect && status >= 200 && status < 300 {
-		p.state = opaque
-		return true, true
-	}
-	return method == http.MethodHead || status == http.StatusNoContent ||
-		status == http.StatusNotModified, true
-}
-
-// length passes on a body of known length.
-func (p *Parser) length(data []byte) (*Part, []byte) {
+// content passes on content of a known length: a whole body or a chunk's.
+func (p *Parser) content(data []byte) (Part, []byte) {
 	n := min(p.left, int64(len(data)))
 	p.left -= n
-	last := p.left == 0
-	if last {
-		p.state = inHead
-	}
-	return &Part{Kind: KindBody, Data: data[:n], Last: last}, data[n:]
-}
-
-// chunked passes on chunked framing as it came, to the end of data or of the
-// message, whichever is first.
-func (p *Parser) chunked(data []byte) (*Part, []byte) {
-	for i := 0; i < len(data); {
-		switch p.state {
-		case inChunkData:
-			n := min(p.left, int64(len(data)-i))
-			p.left -= n
-			i += int(n)
-			if p.left == 0 {
-				p.state = inChunkEnd
-			}
-		default:
-			c := data[i]
-			i++
-			if c != '\n' {
-				if p.line = append(p.line, c); len(p.line) > MaxHead {
-					p.state = opaque
-					return &Part{Kind: KindOpaque, Data: data}, nil
-				}
-				continue
-			}
-			if done, ok := p.endLine(); !ok {
-				p.state = opaque
-				return &Part{Kind: KindOpaque, Data: data}, nil
-			} else if done {
-				p.state = inHead
-				return &Part{Kind: KindBody, Data: data[:i], Last: true}, data[i:]
-			}
+	part := Part{Kind: KindBody, Data: data[:n]}
+	if p.left == 0 {
+		if part.Last = p.state == inLength; part.Last {
+			p.state = inHead
+		} else {
+			p.state = inChunkEnd
 		}
 	}
-	return &Part{Kind: KindBody, Data: data}, nil
+	return part, data[n:]
 }
 
-// endLine acts on a line of chunked framing; done says that the body is over.
+// framing passes on the lines of chunked framing as they come, up to the next
+// chunk's content or the end of the message.
+func (p *Parser) framing(data []byte) (Part, []byte) {
+	for i := 0; i < len(data); {
+		n := bytes.IndexByte(data[i:], '\n') + 1
+		whole := n > 0
+		if !whole {
+			n = len(data) - i
+		}
+		p.line = append(p.line, data[i:i+n]...)
+		i += n
+		if len(p.line) > maxChunkLine {
+			return p.giveUp(data), nil
+		}
+		if !whole {
+			break
+		}
+		done, ok := p.endLine()
+		switch {
+		case !ok:
+			return p.giveUp(data), nil
+		case done:
+			p.state = inHead
+			return Part{Kind: KindFraming, Data: data[:i], Last: true}, data[i:]
+		case p.state == inChunkData:
+			return Part{Kind: KindFraming, Data: data[:i]}, data[i:]
+		}
+	}
+	return Part{Kind: KindFraming, Data: data}, nil
+}
+
+// endLine acts on a line of chunked framing; done says that the message is over.
 func (p *Parser) endLine() (done, ok bool) {
-	line := strings.TrimRight(string(p.line), "\r")
+	line := bytes.TrimSuffix(p.line[:len(p.line)-1], []byte("\r"))
 	p.line = p.line[:0]
 	switch p.state {
 	case inChunkSize:
-		size, _, _ := strings.Cut(line, ";")
-		n, err := strconv.ParseInt(strings.TrimSpace(size), 16, 64)
-		if err != nil || n < 0 {
+		n, ok := parseChunkSize(line)
+		switch {
+		case !ok:
 			return false, false
-		}
-		if n == 0 {
+		case n == 0:
 			p.state = inTrailer
-			return false, true
+		default:
+			p.state, p.left = inChunkData, n
 		}
-		p.state, p.left = inChunkData, n
 		return false, true
 	case inChunkEnd:
 		p.state = inChunkSize
-		return false, line == ""
+		return false, len(line) == 0
 	default: // inTrailer
-		return line == "", true
+		return len(line) == 0, true
 	}
 }

@@ -33,6 +33,7 @@ type toxicView struct {
 	Stream     string          `json:"stream"`
 	Toxicity   float32         `json:"toxicity"`
 	Counts     toxics.Counts   `json:"counts"`
+	LastError  string          `json:"last_error,omitempty"` // of a script
 }
 
 // toxics lists toxiproxy's own toxics in the order of their chains, and then
@@ -73,6 +74,7 @@ func (e *entry) show(toxic toxics.Toxic) *toxicView {
 	return &toxicView{
 		Attributes: toxic.Attributes, Name: toxic.Name, Type: toxic.Type,
 		Stream: e.streams[toxic.Name], Toxicity: 1, Counts: toxic.Counts,
+		LastError: toxic.LastError,
 	}
 }
 

@@ -206,8 +206,8 @@ func (b *Bridge) requests(to io.Writer, from io.Reader) {
 	for {
 		n, err := from.Read(buffer)
 		for data := buffer[:n]; len(data) > 0; {
-			var part *httpstream.Part
-			if part, data = parser.Next(data); part == nil {
+			var part httpstream.Part
+			if part, data = parser.Next(data); part.Kind == httpstream.KindNone {
 				break
 			}
 			out := part.Data
@@ -258,11 +258,16 @@ func readHead(from io.Reader) (*httpstream.Head, error) {
 	buffer := make([]byte, 4<<10)
 	for {
 		n, err := from.Read(buffer)
-		if part, _ := parser.Next(buffer[:n]); part != nil {
-			if part.Kind != httpstream.KindHead {
+		for data := buffer[:n]; len(data) > 0; {
+			var part httpstream.Part
+			part, data = parser.Next(data)
+			switch part.Kind {
+			case httpstream.KindHead:
+				return part.Head, nil
+			case httpstream.KindOpaque:
 				return nil, errNotHTTP
+			default: // incomplete, or an empty line before the request
 			}
-			return part.Head, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading a request: %w", err)
