@@ -23,13 +23,15 @@ type Correlation struct {
 func (c Correlation) IsZero() bool { return c == Correlation{} }
 
 // String returns the User-Agent product token `continuity/<trace id>-<span id>`.
-func (c Correlation) String() string {
-	b := make([]byte, correlationLen)
-	n := copy(b, correlationToken)
-	hex.Encode(b[n:], c.TraceID[:])
-	b[n+32] = '-'
-	hex.Encode(b[n+33:], c.SpanID[:])
-	return string(b)
+func (c Correlation) String() string { return c.Append("") }
+
+// Append returns agent with the token behind it.
+func (c Correlation) Append(agent string) string {
+	var room [128]byte // enough for the usual agent
+	b := append(append(room[:0], agent...), correlationToken...)
+	b = hex.AppendEncode(b, c.TraceID[:])
+	b = append(b, '-')
+	return string(hex.AppendEncode(b, c.SpanID[:]))
 }
 
 // FindCorrelation returns the last well-formed correlation token in a

@@ -13,11 +13,13 @@ import (
 // connTrace watches the connection of one round trip. Go's transport calls the
 // hooks from several goroutines, some of them after the round trip returned.
 type connTrace struct {
-	hooks httptrace.ClientTrace
-	outer httptrace.ClientTrace // the caller's hooks, called before ours
+	hooks   httptrace.ClientTrace
+	outer   httptrace.ClientTrace // the caller's hooks, called before ours
+	context withoutTrace
+	start   time.Time
 
 	mu                        sync.Mutex
-	getConn, gotConn          time.Time
+	gotConn                   time.Time // of the first connection
 	connectStart, connectDone time.Time
 	tlsStart, tlsDone         time.Time
 	wrote, firstByte          time.Time
@@ -39,7 +41,7 @@ type connTiming struct {
 type withoutTrace struct{ context.Context }
 
 // Value implements context.Context.
-func (c withoutTrace) Value(key any) any {
+func (c *withoutTrace) Value(key any) any {
 	value := c.Context.Value(key)
 	if _, ok := value.(*httptrace.ClientTrace); ok {
 		return nil
@@ -50,27 +52,19 @@ func (c withoutTrace) Value(key any) any {
 // attach returns the context that makes the transport call t, and the hooks
 // that ctx already has.
 func (t *connTrace) attach(ctx context.Context) context.Context {
+	t.start = time.Now()
 	if outer := httptrace.ContextClientTrace(ctx); outer != nil {
-		t.outer, t.hooks = *outer, *outer
-		ctx = withoutTrace{ctx}
+		t.outer, t.hooks, t.context = *outer, *outer, withoutTrace{ctx}
+		ctx = &t.context
 	}
-	t.hooks.GetConn = t.onGetConn
 	t.hooks.GotConn = t.onGotConn
 	t.hooks.ConnectStart = t.onConnectStart
 	t.hooks.ConnectDone = t.onConnectDone
 	t.hooks.TLSHandshakeStart = t.onTLSStart
 	t.hooks.TLSHandshakeDone = t.onTLSDone
-	t.hooks.WroteHeaders = t.onWroteHeaders
 	t.hooks.WroteRequest = t.onWroteRequest
 	t.hooks.GotFirstResponseByte = t.onFirstByte
 	return httptrace.WithClientTrace(ctx, &t.hooks)
-}
-
-func (t *connTrace) onGetConn(hostPort string) {
-	if t.outer.GetConn != nil {
-		t.outer.GetConn(hostPort)
-	}
-	t.set(&t.getConn)
 }
 
 func (t *connTrace) onGotConn(info httptrace.GotConnInfo) {
@@ -80,7 +74,9 @@ func (t *connTrace) onGotConn(info httptrace.GotConnInfo) {
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.gotConn, t.connected = now, true
+	if !t.connected {
+		t.gotConn, t.connected = now, true
+	}
 	if info.Conn != nil {
 		t.remote = info.Conn.RemoteAddr()
 	}
@@ -114,20 +110,17 @@ func (t *connTrace) onTLSDone(state tls.ConnectionState, err error) {
 	t.set(&t.tlsDone)
 }
 
-func (t *connTrace) onWroteHeaders() {
-	if t.outer.WroteHeaders != nil {
-		t.outer.WroteHeaders()
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.sends++
-}
-
+// onWroteRequest counts a failed write as a send too: the server may have seen
+// a part of it.
 func (t *connTrace) onWroteRequest(info httptrace.WroteRequestInfo) {
 	if t.outer.WroteRequest != nil {
 		t.outer.WroteRequest(info)
 	}
-	t.set(&t.wrote)
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.wrote = now
+	t.sends++
 }
 
 func (t *connTrace) onFirstByte() {
@@ -151,7 +144,7 @@ func (t *connTrace) timing() connTiming {
 		connecting: between(t.connectStart, t.connectDone), tls: between(t.tlsStart, t.tlsDone),
 		waiting: between(t.wrote, t.firstByte), connected: t.connected, sends: t.sends,
 	}
-	out.blocked = max(0, between(t.getConn, t.gotConn)-out.connecting-out.tls)
+	out.blocked = max(0, between(t.start, t.gotConn)-out.connecting-out.tls)
 	return out
 }
 

@@ -51,8 +51,9 @@ type Operation struct {
 	mu       sync.Mutex
 	trips    int
 	last     tracecontext.SpanID
-	open     []*exchange // round trips whose body is still being read
-	held     []*exchange // ended, but kept for a response hook
+	open     []*exchange  // round trips whose body is still being read
+	inline   [1]*exchange // room for the usual one
+	held     []*exchange  // ended, but kept for a response hook
 	prepared *PreparedSpan
 	ended    bool
 }
@@ -239,6 +240,9 @@ func (op *Operation) begin(x *exchange, t *transport) (resend int, waited time.D
 func (op *Operation) opened(x *exchange) {
 	op.mu.Lock()
 	defer op.mu.Unlock()
+	if op.open == nil && !op.ended { // the list that End has taken may be in there
+		op.open = op.inline[:0]
+	}
 	op.open = append(op.open, x)
 }
 

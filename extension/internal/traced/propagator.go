@@ -16,7 +16,9 @@ type carrier struct {
 	sampled    decision
 	traceState string
 	baggage    string
-	warn       func(kind, message string) // told what had to be left out
+	provider   *Provider // is told what had to be left out
+	agent      [1]string // the values of two headers, without allocations of their own
+	parent     [1]string
 }
 
 // propagator writes one header format into h.
@@ -79,9 +81,10 @@ const (
 )
 
 func injectTraceContext(h http.Header, c *carrier) {
-	h[headerTraceparent] = []string{tracecontext.Traceparent{
+	c.parent[0] = tracecontext.Traceparent{
 		TraceID: c.traceID, SpanID: c.spanID, Flags: c.sampled.flags(),
-	}.String()}
+	}.String()
+	h[headerTraceparent] = c.parent[:]
 	if c.traceState == "" {
 		delete(h, headerTracestate)
 		return
@@ -101,8 +104,9 @@ func injectBaggage(h http.Header, c *carrier) {
 	}
 	merged, dropped := tracecontext.MergeBaggage(own, c.baggage)
 	if dropped > 0 {
-		c.warn("baggage", fmt.Sprintf("baggage: the header that the script sets leaves no room "+
-			"for %d members of the client's baggage (64 members and 8192 bytes are allowed)",
+		c.provider.warnOnce("baggage", fmt.Sprintf(
+			"baggage: the header that the script sets leaves no room for %d members of "+
+				"the client's baggage (64 members and 8192 bytes are allowed)",
 			dropped))
 	}
 	h[headerBaggage] = []string{merged}
@@ -139,4 +143,20 @@ func injectXRay(h http.Header, c *carrier) {
 		"Root=1-" + id[:8] + "-" + id[8:] +
 			";Parent=" + c.spanID.String() + ";Sampled=" + c.sampled.digit(),
 	}
+}
+
+// correlate appends the correlation token unless the script set a User-Agent,
+// an empty one included.
+func (c *carrier) correlate(header http.Header, defaultAgent string) {
+	agents, present := header["User-Agent"]
+	token := tracecontext.Correlation{TraceID: c.traceID, SpanID: c.spanID}
+	switch {
+	case !present:
+		c.agent[0] = token.String()
+	case len(agents) == 1 && agents[0] != "" && agents[0] == defaultAgent:
+		c.agent[0] = token.Append(defaultAgent + " ")
+	default:
+		return
+	}
+	header["User-Agent"] = c.agent[:]
 }

@@ -30,6 +30,7 @@ type exchange struct {
 	attempt  span.Attempt
 	start    time.Time
 	conn     connTrace
+	carrier  carrier
 	req      *http.Request
 	once     sync.Once
 	end      time.Time
@@ -96,30 +97,17 @@ func (x *exchange) inject(req *http.Request) http.Header {
 	header := make(http.Header, len(req.Header)+4)
 	maps.Copy(header, req.Header)
 	op := x.op
-	c := carrier{
+	x.carrier = carrier{
 		traceID: op.traceID, spanID: x.spanID, sampled: op.sampled,
-		traceState: op.traceState, baggage: op.client.baggage, warn: op.client.provider.warnOnce,
+		traceState: op.traceState, baggage: op.client.baggage, provider: op.client.provider,
 	}
 	for _, inject := range op.client.propagators {
-		inject(header, &c)
+		inject(header, &x.carrier)
 	}
 	if op.client.config.Correlate && len(op.client.propagators) > 0 {
-		correlate(header, op.config.DefaultUserAgent,
-			tracecontext.Correlation{TraceID: op.traceID, SpanID: x.spanID})
+		x.carrier.correlate(header, op.config.DefaultUserAgent)
 	}
 	return header
-}
-
-// correlate appends the correlation token unless the script set a User-Agent,
-// an empty one included.
-func correlate(header http.Header, defaultAgent string, c tracecontext.Correlation) {
-	agents, present := header["User-Agent"]
-	switch {
-	case !present:
-		header["User-Agent"] = []string{c.String()}
-	case len(agents) == 1 && agents[0] != "" && agents[0] == defaultAgent:
-		header["User-Agent"] = []string{defaultAgent + " " + c.String()}
-	}
 }
 
 // finish completes the attempt, once: at the end of the body, when it is
