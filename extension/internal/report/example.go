@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -9,8 +10,12 @@ import (
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
 )
 
-// maxExampleSpans bounds the spans of one example.
-const maxExampleSpans = 40
+// The bounds of one example.
+const (
+	maxExampleAttempts = 20
+	maxExampleSpans    = 40
+	maxExampleMarks    = 8
+)
 
 // reservoir is a uniform sample of the traces of one verdict.
 type reservoir struct {
@@ -49,18 +54,21 @@ func (b *Builder) keep(v verdict.Verdict, o verdict.Outcome, i int) {
 func newExample(o verdict.Outcome, i int) Example {
 	e := Example{
 		Verdict: o.Results[i].Verdict.String(),
-		Reason:  clip(o.Results[i].Reason),
+		Reason:  scrub(o.Results[i].Reason),
 		TraceID: o.Trace.ID,
 	}
 	zero := o.Results[0].Attempt.Start
 	for _, r := range o.Results {
 		zero = min(zero, r.Attempt.Start)
 	}
-	for j := range o.Results {
-		e.Attempts = append(e.Attempts, newExampleAttempt(&o.Results[j], zero))
+	first := max(0, min(i-maxExampleAttempts/2, len(o.Results)-maxExampleAttempts))
+	last := min(len(o.Results), first+maxExampleAttempts)
+	e.Unlisted = len(o.Results) - (last - first)
+	for j := range o.Results[first:last] {
+		e.Attempts = append(e.Attempts, newExampleAttempt(&o.Results[first+j], zero))
 	}
 	slices.SortStableFunc(e.Attempts, func(a, b ExampleAttempt) int {
-		return int(a.StartMS*1000) - int(b.StartMS*1000)
+		return cmp.Compare(a.StartMS, b.StartMS)
 	})
 	for _, list := range [][]span.Record{o.Trace.Spans, o.Trace.Claimed} {
 		for j := range list {
@@ -81,30 +89,17 @@ func ms(nanoseconds int64) float64 {
 func newExampleAttempt(r *verdict.Result, zero int64) ExampleAttempt {
 	a := r.Attempt
 	out := ExampleAttempt{
-		SpanID:   a.SpanID,
-		ParentID: a.Operation,
-		Number:   int(a.Number),
-		Resend:   int(a.Resend),
-		Verdict:  r.Verdict.String(),
-		Reason:   clip(r.Reason),
-		Method:   clip(a.Labels.Method),
-		Name: requestName(
-			a.Labels,
-		),
-		Phase:      a.Labels.Phase,
-		Status:     int(a.Status),
-		ErrorType:  a.ErrorType,
-		StartMS:    ms(a.Start - zero),
-		DurationMS: ms(a.Duration),
-		BackoffMS:  ms(a.Backoff),
-		BlockedMS:  ms(a.Blocked),
+		SpanID: a.SpanID, ParentID: a.Operation, Number: int(a.Number), Resend: int(a.Resend),
+		Verdict: r.Verdict.String(), Reason: scrub(r.Reason),
+		Method: scrub(a.Labels.Method), Name: requestName(a.Labels), Phase: scrub(a.Labels.Phase),
+		Status: int(a.Status), ErrorType: scrub(a.ErrorType),
+		StartMS: ms(a.Start - zero), DurationMS: ms(a.Duration),
+		BackoffMS: ms(a.Backoff), BlockedMS: ms(a.Blocked),
 	}
 	if a.Marks != nil {
-		for _, m := range a.Marks.List {
-			out.Toxics = append(
-				out.Toxics,
-				span.Mark{Type: clip(m.Type), Mode: clip(m.Mode), Name: clip(m.Name)},
-			)
+		for _, m := range a.Marks.List[:min(len(a.Marks.List), maxExampleMarks)] {
+			mark := span.Mark{Type: scrub(m.Type), Mode: scrub(m.Mode), Name: scrub(m.Name)}
+			out.Toxics = append(out.Toxics, mark)
 		}
 	}
 	return out
@@ -112,16 +107,10 @@ func newExampleAttempt(r *verdict.Result, zero int64) ExampleAttempt {
 
 func newExampleSpan(r *span.Record, zero int64, claimed bool) ExampleSpan {
 	return ExampleSpan{
-		TraceID:    r.TraceID,
-		SpanID:     r.SpanID,
-		ParentID:   r.ParentID,
-		Service:    clip(r.Descriptor.Service),
-		Name:       clip(r.Descriptor.Name),
-		Kind:       kindName(r.Kind),
-		Status:     int(r.Status),
-		StartMS:    ms(r.Start - zero),
-		DurationMS: ms(r.End - r.Start),
-		Claimed:    claimed,
+		TraceID: r.TraceID, SpanID: r.SpanID, ParentID: r.ParentID,
+		Service: scrub(r.Descriptor.Service), Name: scrub(r.Descriptor.Name),
+		Kind: kindName(r.Kind), Status: int(r.Status),
+		StartMS: ms(r.Start - zero), DurationMS: ms(r.End - r.Start), Claimed: claimed,
 	}
 }
 

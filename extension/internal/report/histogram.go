@@ -3,7 +3,6 @@ package report
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"time"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
@@ -41,7 +40,7 @@ func (h *Histogram) Count() uint64 {
 	if h == nil {
 		return 0
 	}
-	return uint64(max(0, h.hdr.TotalCount())) //nolint:gosec // not negative
+	return uint64(max(0, h.hdr.TotalCount()))
 }
 
 // Quantile is the duration in milliseconds that a share q of all, 0 to 1, does
@@ -84,11 +83,8 @@ func (h *Histogram) Bars() []Bar {
 	for _, bar := range h.hdr.Distribution() {
 		if bar.Count > 0 {
 			out = append(out, Bar{
-				Low: float64(
-					bar.From,
-				) / 1000,
-				High:  float64(bar.To) / 1000,
-				Count: uint64(bar.Count),
+				Low: float64(bar.From) / 1000, High: float64(bar.To) / 1000,
+				Count: uint64(max(0, bar.Count)),
 			})
 		}
 	}
@@ -145,8 +141,7 @@ func (h *Histogram) UnmarshalJSON(data []byte) (err error) {
 	if err != nil {
 		return fmt.Errorf("decoding histogram: %w", err)
 	}
-	if decoded.TotalCount() < 0 || uint64(decoded.TotalCount()) != wire.Count ||
-		wire.Count > math.MaxInt64 {
+	if total := decoded.TotalCount(); total < 0 || uint64(max(0, total)) != wire.Count {
 		return fmt.Errorf("decoding histogram: holds %d values, its count says %d",
 			decoded.TotalCount(), wire.Count)
 	}

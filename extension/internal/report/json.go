@@ -46,12 +46,8 @@ func ReadJSON(r io.Reader) (*Report, error) {
 	case v == nil || *v < 1:
 		return nil, fmt.Errorf("%w: it has no schema_version", ErrNotReport)
 	case *v > SchemaVersion:
-		return nil, fmt.Errorf(
-			"reading report: schema version %d is newer than %d, the newest this version knows: "+
-				"update the extension",
-			*v,
-			SchemaVersion,
-		)
+		return nil, fmt.Errorf("reading report: schema version %d is newer than %d, "+
+			"the newest this version knows: update the extension", *v, SchemaVersion)
 	}
 	var out Report
 	if err := json.Unmarshal(data, &out); err != nil {
@@ -100,7 +96,8 @@ func (c *Counts) check(where string) error {
 	}
 	if attempts != c.Attempts || held != c.Held || broken != c.Broken {
 		return fmt.Errorf("reading report: %s does not add up: %d attempts, %d held, %d broken, "+
-			"but its verdicts are %d, %d and %d", where, c.Attempts, c.Held, c.Broken, attempts, held, broken)
+			"but its verdicts are %d, %d and %d",
+			where, c.Attempts, c.Held, c.Broken, attempts, held, broken)
 	}
 	return nil
 }

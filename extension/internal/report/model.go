@@ -61,7 +61,7 @@ type Counts struct {
 	Attempts  uint64            `json:"attempts"`
 	Held      uint64            `json:"held"`
 	Broken    uint64            `json:"broken"`
-	HopBreaks uint64            `json:"hop_breaks,omitempty"` // expected services that did not appear
+	HopBreaks uint64            `json:"hop_breaks,omitempty"` // expected services that are absent
 	Retries   uint64            `json:"retries"`
 	Verdicts  map[string]uint64 `json:"verdicts"`
 }
@@ -128,9 +128,9 @@ type Seen struct {
 }
 
 // Control compares the context breaks that toxics injected with the breaks
-// that the checker found.
+// that the checker found. Only attempts count of which a SERVER span was due.
 type Control struct {
-	Injected   uint64 `json:"injected"`   // expected attempts marked by a toxic as stripped of context
+	Injected   uint64 `json:"injected"`   // marked by a toxic as stripped of context
 	Detected   uint64 `json:"detected"`   // of those, judged broken
 	FalseBreak uint64 `json:"unprovoked"` // judged broken without a mark
 }
@@ -161,6 +161,7 @@ type Example struct {
 	Reason   string               `json:"reason,omitempty"`
 	TraceID  tracecontext.TraceID `json:"trace_id"`
 	Attempts []ExampleAttempt     `json:"attempts"`
+	Unlisted int                  `json:"omitted_attempts,omitempty"`
 	Spans    []ExampleSpan        `json:"spans,omitempty"`
 	Omitted  int                  `json:"omitted_spans,omitempty"`
 }
@@ -187,7 +188,8 @@ type ExampleAttempt struct {
 }
 
 // ExampleSpan is one received span of an example. StartMS is by the service's
-// own clock, from the trace's first attempt.
+// own clock, from the trace's first attempt. A claimed span belongs to another
+// trace and is tied to an attempt by its User-Agent.
 type ExampleSpan struct {
 	TraceID    tracecontext.TraceID `json:"trace_id"`
 	SpanID     tracecontext.SpanID  `json:"span_id"`
@@ -198,7 +200,7 @@ type ExampleSpan struct {
 	Status     int                  `json:"status,omitempty"`
 	StartMS    float64              `json:"start_ms"`
 	DurationMS float64              `json:"duration_ms"`
-	Claimed    bool                 `json:"claimed,omitempty"` // of another trace, tied by its User-Agent
+	Claimed    bool                 `json:"claimed,omitempty"` // of another trace, see there
 }
 
 // Dimensions are the tables of a report, in the order in which they are shown.
@@ -206,7 +208,9 @@ func Dimensions() []string { return []string{"phase", "name", "attempt", "scenar
 
 // Quantities are the histograms of a report: attempt duration, waiting for a
 // connection, backoff before an attempt, and the time a trace took to settle.
-func Quantities() []string { return []string{"duration_ms", "blocked_ms", "backoff_ms", "settle_ms"} }
+func Quantities() []string {
+	return []string{"duration_ms", "blocked_ms", "backoff_ms", "settle_ms"}
+}
 
 // Continuity is held / (held + broken), and its two parts. Without an expected
 // attempt the rate is 1.

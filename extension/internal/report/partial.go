@@ -1,6 +1,11 @@
 package report
 
-import "github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
+import (
+	"slices"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
+)
 
 // MaxEvidence bounds each list of a partial report.
 const MaxEvidence = 100_000
@@ -35,4 +40,64 @@ type Claim struct {
 	TraceID tracecontext.TraceID `json:"trace_id"` // of the attempt
 	SpanID  tracecontext.SpanID  `json:"span_id"`  // of the attempt
 	Root    tracecontext.TraceID `json:"root_trace_id"`
+}
+
+// addEvidence keeps what merge needs to move a restarted attempt.
+func (b *Builder) addEvidence(o verdict.Outcome) {
+	if b.partial == nil {
+		return
+	}
+	for i := range o.Results {
+		r := &o.Results[i]
+		judged, claimable := claimable(r, len(o.Results))
+		if !claimable {
+			continue
+		}
+		if len(b.partial.Missing) >= MaxEvidence {
+			b.partial.MissingDropped++
+			continue
+		}
+		b.partial.Missing = append(b.partial.Missing, MissingAttempt{
+			TraceID: r.Attempt.TraceID, SpanID: r.Attempt.SpanID, Keys: b.keys(r.Attempt),
+			Order: i, Injected: r.Injected, Verdict: judged,
+		})
+	}
+}
+
+// claimable reports whether a claim could change the verdict, and names the
+// verdict as evidence does. A lost span that is only inferred is one that
+// another attempt of the trace may have lost instead.
+func claimable(r *verdict.Result, attempts int) (judged string, is bool) {
+	switch {
+	case r.Verdict == verdict.Missing:
+		return "", true
+	case r.Verdict == verdict.Undecided,
+		r.Verdict == verdict.SpanLost && (r.Inferred || attempts == 1):
+		return r.Verdict.String(), true
+	default:
+		return "", false
+	}
+}
+
+// AddClaim keeps a claim on an attempt of another part of a distributed run.
+func (b *Builder) AddClaim(c Claim) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.partial == nil {
+		return
+	}
+	if len(b.partial.Claims) >= MaxEvidence {
+		b.partial.ClaimsDropped++
+		return
+	}
+	b.partial.Claims = append(b.partial.Claims, c)
+}
+
+func (p *Partial) clone() *Partial {
+	if p == nil {
+		return nil
+	}
+	out := *p
+	out.Missing, out.Claims = slices.Clone(p.Missing), slices.Clone(p.Claims)
+	return &out
 }

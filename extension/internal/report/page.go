@@ -1,0 +1,187 @@
+package report
+
+import (
+	"html/template"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// page is what the template shows.
+type page struct {
+	*Report
+
+	Policy                  string
+	Style                   template.CSS
+	ChartScript, PageScript template.JS
+
+	Rate, Held, Broken, Length string
+	Bad                        bool
+	Facts                      []fact
+	Findings                   []pageFinding
+	VerdictLines               []verdictLine
+	Tables                     []pageTable
+	Timeline                   timeline
+	FaultRows                  []faultRow
+	Waterfalls                 []waterfall
+	Lost                       uint64
+	PhaseNames                 []string
+}
+
+// fact is one line about the run.
+type fact struct{ Name, Value string }
+
+type pageFinding struct{ Class, Text string }
+
+// pageTable is one table of verdicts.
+type pageTable struct {
+	ID, Title string
+	Verdicts  []verdictLine
+	Rows      []pageRow
+}
+
+// pageRow is one row of a table of verdicts. Verdicts are the names of those
+// that occurred, for the filter.
+type pageRow struct {
+	Key, Continuity         string
+	Bad                     bool
+	HeldShare, BrokenShare  float64 // of 100
+	BrokenFrom              float64
+	Counts                  []uint64
+	Attempts, Retries       uint64
+	P50, P95, P99, Verdicts string
+}
+
+type faultRow struct {
+	Fault
+	Marked uint64
+	Idle   bool
+}
+
+func newPage(r *Report) page {
+	rate, held, broken := r.Continuity()
+	p := page{
+		Report: r, Rate: Percent(rate), Bad: broken > 0,
+		Held: strconv.FormatUint(held, 10), Broken: strconv.FormatUint(broken, 10),
+		Length: formatDuration(r.Run.Start, r.Run.End), Facts: r.facts(),
+		VerdictLines: r.verdictLines(), Timeline: newTimeline(r),
+		Lost: r.Spans.Failed + r.Spans.Dropped + r.Spans.InFlight,
+	}
+	if held+broken == 0 {
+		p.Rate = "–"
+	}
+	for _, f := range r.findings() {
+		class := "warn"
+		if f.bad {
+			class = classBroken
+		}
+		p.Findings = append(p.Findings, pageFinding{class, Printable(f.text)})
+	}
+	for _, dimension := range Dimensions() {
+		if rows := r.By[dimension]; len(rows) > 0 {
+			p.Tables = append(p.Tables, newPageTable(dimension, rows, p.VerdictLines))
+		}
+	}
+	for _, f := range r.Faults {
+		p.FaultRows = append(p.FaultRows, faultRow{f, r.seenOf(f), f.Injected == 0})
+	}
+	for _, e := range r.Examples {
+		p.Waterfalls = append(p.Waterfalls, newWaterfall(e))
+	}
+	for _, phase := range r.Phases {
+		if !slices.Contains(p.PhaseNames, phase.Name) {
+			p.PhaseNames = append(p.PhaseNames, phase.Name)
+		}
+	}
+	return p
+}
+
+func newPageTable(dimension string, rows []Row, verdicts []verdictLine) pageTable {
+	t := pageTable{ID: dimension, Title: dimension, Verdicts: verdicts}
+	if dimension == "name" {
+		t.Title = "request name"
+	}
+	for _, row := range rows {
+		_, held, broken := row.Continuity()
+		due := float64(max(1, held+broken))
+		out := pageRow{
+			Key:        Printable(named(row.Key, unnamed(dimension))),
+			Continuity: shownContinuity(row.Counts), Bad: broken > 0, HeldShare: float64(held) / due * 100,
+			BrokenShare: float64(broken) / due * 100, BrokenFrom: 100 - float64(broken)/due*100,
+			Attempts: row.Attempts, Retries: row.Retries,
+			P50: formatMS(row.Duration.Quantile(0.5)), P95: formatMS(row.Duration.Quantile(0.95)),
+			P99: formatMS(row.Duration.Quantile(0.99)),
+		}
+		var names []string
+		for _, v := range verdicts {
+			n := row.Verdicts[v.Name]
+			out.Counts = append(out.Counts, n)
+			if n > 0 {
+				names = append(names, v.Name)
+			}
+		}
+		out.Verdicts = strings.Join(names, " ")
+		t.Rows = append(t.Rows, out)
+	}
+	return t
+}
+
+// facts are the run's identity and conditions, without those that are unknown.
+func (r *Report) facts() []fact {
+	run := r.Run
+	instances := ""
+	if run.Instances > 1 {
+		instances = strconv.Itoa(run.Instances)
+	}
+	list := []fact{
+		{"run", run.ID},
+		{"started", run.Start.UTC().Format("2006-01-02 15:04:05 UTC")},
+		{"length", formatDuration(run.Start, run.End)},
+		{"script", run.Script},
+		{"script sha256", run.ScriptHash},
+		{"plan", run.Plan},
+		{"commit", run.Commit},
+		{"k6", run.K6Version},
+		{"xk6-continuity", run.Version},
+		{"source", run.Source},
+		{"sampling", run.Sampling},
+		{"instances", instances},
+		{"labels", pairs(run.Labels)},
+		{"options", pairs(run.Options)},
+	}
+	list = slices.DeleteFunc(list, func(f fact) bool { return f.Value == "" })
+	for i := range list {
+		list[i].Value = Printable(list[i].Value)
+	}
+	return list
+}
+
+func pairs(m map[string]string) string {
+	list := make([]string, 0, len(m))
+	for key, value := range m {
+		list = append(list, key+"="+value)
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
+}
+
+func formatMS(v float64) string {
+	switch {
+	case v == 0:
+		return "0 ms"
+	case v < 10:
+		return strconv.FormatFloat(v, 'f', 2, 64) + " ms"
+	case v < 10_000:
+		return strconv.FormatFloat(v, 'f', 0, 64) + " ms"
+	default:
+		return strconv.FormatFloat(v/1000, 'f', 1, 64) + " s"
+	}
+}
+
+func formatDuration(from, to time.Time) string {
+	if from.IsZero() || to.IsZero() {
+		return "–"
+	}
+	return to.Sub(from).Round(100 * time.Millisecond).String()
+}
