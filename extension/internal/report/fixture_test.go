@@ -15,6 +15,7 @@ import (
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
 )
 
+//nolint:gochecknoglobals // a test flag
 var update = flag.Bool("update", false, "write the golden files again")
 
 // golden compares with a file of testdata, or writes it with -update.
@@ -80,8 +81,10 @@ type operation struct {
 
 func (op operation) outcome(n names) verdict.Outcome {
 	id, begin := traceID(op.n), at(op.n*100)
-	labels := &span.Labels{Phase: op.phase, Name: n.name + "?token=secret", Method: "GET",
-		Scenario: "default", Service: n.service}
+	labels := &span.Labels{
+		Phase: op.phase, Name: n.name + "?token=secret", Method: "GET",
+		Scenario: "default", Service: n.service,
+	}
 	o := verdict.Outcome{
 		Trace: &join.Trace{ID: id, SettleTime: 120 * time.Millisecond},
 		Edges: []verdict.Edge{{From: n.service, To: n.inner, Spans: 2}},
@@ -195,8 +198,10 @@ func made(n names) *Report {
 		{Name: "recovery", Start: start().Add(2 * third), End: start().Add(3 * third)},
 	})
 	b.SetFaults([]Fault{
-		{Phase: n.phase, Proxy: "gateway", Toxic: n.toxic, Type: "http_status", Mode: "abort",
-			Seen: 262, Selected: 54, Injected: 54},
+		{
+			Phase: n.phase, Proxy: "gateway", Toxic: n.toxic, Type: "http_status", Mode: "abort",
+			Seen: 262, Selected: 54, Injected: 54,
+		},
 		{Phase: n.phase, Proxy: "gateway", Toxic: "strip", Type: "http_header", Seen: 262},
 	})
 	b.SetSpans(Spans{Started: 1253, Exported: 1249, Dropped: 4, Received: 1170, Redelivered: 2})

@@ -1,8 +1,13 @@
 package report
 
 import (
+	"bytes"
+	"compress/zlib"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
@@ -137,6 +142,9 @@ func (h *Histogram) UnmarshalJSON(data []byte) (err error) {
 			err = fmt.Errorf("decoding histogram: malformed encoding: %v", r)
 		}
 	}()
+	if err := checkEncoding(wire.HDR); err != nil {
+		return fmt.Errorf("decoding histogram: %w", err)
+	}
 	decoded, err := hdr.Decode([]byte(wire.HDR))
 	if err != nil {
 		return fmt.Errorf("decoding histogram: %w", err)
@@ -146,5 +154,49 @@ func (h *Histogram) UnmarshalJSON(data []byte) (err error) {
 			decoded.TotalCount(), wire.Count)
 	}
 	h.hdr = decoded
+	return nil
+}
+
+// The layout of the V2 encoding: cookie, payload length, offset, significant
+// figures (4 bytes each), lowest and highest value, ratio (8 bytes each), counts.
+const (
+	hdrPrefix   = 8  // of the compressed form: cookie and length
+	hdrHeader   = 40 // of the content
+	hdrFigures  = 12
+	hdrLowest   = 16
+	hdrHighest  = 24
+	maxEncoding = 128 << 10 // no histogram of ours is larger
+)
+
+// checkEncoding refuses histograms of another range than ours, and those that
+// unpack to more than ours can hold: the decoder would allocate what they say.
+func checkEncoding(encoded string) error {
+	packed, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return err
+	}
+	if len(packed) < hdrPrefix {
+		return fmt.Errorf("too short: %d bytes", len(packed))
+	}
+	unpacking, err := zlib.NewReader(bytes.NewReader(packed[hdrPrefix:]))
+	if err != nil {
+		return err
+	}
+	content, err := io.ReadAll(io.LimitReader(unpacking, maxEncoding+1))
+	switch {
+	case err != nil:
+		return err
+	case len(content) < hdrHeader || len(content) > maxEncoding:
+		return fmt.Errorf("unpacks to %d bytes, want %d to %d",
+			len(content), hdrHeader, maxEncoding)
+	}
+	digits := binary.BigEndian.Uint32(content[hdrFigures:])
+	lowest := binary.BigEndian.Uint64(content[hdrLowest:])
+	highest := binary.BigEndian.Uint64(content[hdrHighest:])
+	if digits < coarseFigures || digits > figures ||
+		lowest != minMicros || highest != uint64(maxMicros) {
+		return fmt.Errorf("covers %d to %d µs with %d figures, want %d to %d µs with %d or %d",
+			lowest, highest, digits, minMicros, maxMicros, coarseFigures, figures)
+	}
 	return nil
 }

@@ -44,6 +44,7 @@ func WriteHTML(w io.Writer, r *Report, o HTMLOptions) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"ms":       formatMS,
 		"text":     Printable,
+		"short":    short,
 		"percent":  Percent,
 		"traceURL": func(id tracecontext.TraceID) string { return traceURL(o.TraceURL, id) },
 	}).Parse(pageTemplate)

@@ -2,13 +2,18 @@ package report
 
 import (
 	"bytes"
+	"compress/zlib"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	hdr "github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -67,8 +72,8 @@ func fill(v reflect.Value) {
 	}
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(v.Field(i))
+		for _, field := range v.Fields() {
+			fill(field)
 		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
@@ -132,9 +137,8 @@ func TestReadingOldAndNewVersions(t *testing.T) {
 	// Version 1 as its first release wrote it must load for ever.
 	old, err := os.Open("testdata/version1.json")
 	require.NoError(t, err)
-	defer old.Close()
 	r, err := ReadJSON(old)
-	require.NoError(t, err)
+	require.NoError(t, errors.Join(err, old.Close()))
 	assert.Equal(t, uint64(3), r.Totals.Attempts)
 	assert.Equal(t, uint64(1), r.Totals.Broken)
 	assert.Equal(t, uint64(0), r.Histograms["backoff_ms"].Count(), "absent histograms are empty")
@@ -166,6 +170,26 @@ func TestReadingOldAndNewVersions(t *testing.T) {
 		_, err := ReadJSON(strings.NewReader(c.text))
 		require.ErrorContains(t, err, c.want, name)
 	}
+}
+
+func TestReadingHistogramsOfAnotherRange(t *testing.T) {
+	t.Parallel()
+	for name, other := range map[string]*hdr.Histogram{
+		"finer": hdr.New(minMicros, maxMicros, 5), "wider": hdr.New(minMicros, maxMicros*10, figures),
+	} {
+		encoded, err := other.Encode(hdr.V2CompressedEncodingCookieBase)
+		require.NoError(t, err)
+		err = new(Histogram).UnmarshalJSON(fmt.Appendf(nil, `{"count": 0, "hdr": %q}`, encoded))
+		require.ErrorContains(t, err, "want 1 to 3600000000 µs with 1 or 2", name)
+	}
+	var bomb bytes.Buffer
+	bomb.WriteString("\x1c\x84\x93\x14\x00\x00\xff\xff")
+	w := zlib.NewWriter(&bomb)
+	_, err := w.Write(make([]byte, 1<<20))
+	require.NoError(t, errors.Join(err, w.Close()))
+	err = new(Histogram).UnmarshalJSON(fmt.Appendf(nil, `{"count": 0, "hdr": %q}`,
+		base64.StdEncoding.EncodeToString(bomb.Bytes())))
+	require.ErrorContains(t, err, "unpacks to 131073 bytes")
 }
 
 func TestNoSecretReachesTheReport(t *testing.T) {

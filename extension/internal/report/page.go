@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"html/template"
 	"slices"
 	"strconv"
@@ -27,6 +28,84 @@ type page struct {
 	Waterfalls                 []waterfall
 	Lost                       uint64
 	PhaseNames                 []string
+	Edges                      []Edge
+	MoreEdges, MoreExamples    int // that are not shown
+}
+
+// The bounds of the page, which may not be larger than 1.5 MB. The report's
+// JSON has everything.
+const (
+	maxPageRows = 100 // of a table
+	maxPageBars = 500 // of all waterfalls
+	maxPageText = 80  // runes of a name
+)
+
+// short makes a string of others fit for the page.
+func short(s string) string {
+	runes := []rune(Printable(s))
+	if len(runes) > maxPageText {
+		return string(runes[:maxPageText-1]) + "…"
+	}
+	return string(runes)
+}
+
+// mostBroken keeps the rows of a table that matter most, in their order.
+func mostBroken(rows []Row) (list []Row, more int) {
+	if len(rows) <= maxPageRows {
+		return rows, 0
+	}
+	order := make([]int, len(rows))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(rows[b].Broken, rows[a].Broken),
+			cmp.Compare(rows[b].Attempts, rows[a].Attempts))
+	})
+	order = order[:maxPageRows]
+	slices.Sort(order)
+	for _, i := range order {
+		list = append(list, rows[i])
+	}
+	return list, len(rows) - len(list)
+}
+
+// edgesWithOrphans keeps the edges that matter most.
+func edgesWithOrphans(edges []Edge) (list []Edge, more int) {
+	if len(edges) <= maxPageRows {
+		return edges, 0
+	}
+	list = slices.Clone(edges)
+	slices.SortStableFunc(list, func(a, b Edge) int { return cmp.Compare(b.Orphans, a.Orphans) })
+	return list[:maxPageRows], len(edges) - maxPageRows
+}
+
+// addWaterfalls draws the examples. When there is not room for all, each
+// verdict has its first ones drawn.
+func (p *page) addWaterfalls(examples []Example) {
+	bars, drawn := 0, make([]*waterfall, len(examples))
+	for round, left := 0, true; left; round++ {
+		left = false
+		nth := make(map[string]int)
+		for i, e := range examples {
+			nth[e.Verdict]++
+			if nth[e.Verdict] != round+1 {
+				continue
+			}
+			left = true
+			w := newWaterfall(e)
+			if bars += len(w.Bars); bars > maxPageBars {
+				p.MoreExamples++
+				continue
+			}
+			drawn[i] = &w
+		}
+	}
+	for _, w := range drawn {
+		if w != nil {
+			p.Waterfalls = append(p.Waterfalls, *w)
+		}
+	}
 }
 
 // fact is one line about the run.
@@ -39,6 +118,7 @@ type pageTable struct {
 	ID, Title string
 	Verdicts  []verdictLine
 	Rows      []pageRow
+	More      int // rows that are not shown
 }
 
 // pageRow is one row of a table of verdicts. Verdicts are the names of those
@@ -46,8 +126,8 @@ type pageTable struct {
 type pageRow struct {
 	Key, Continuity         string
 	Bad                     bool
-	HeldShare, BrokenShare  float64 // of 100
-	BrokenFrom              float64
+	HeldShare, BrokenShare  string // of the bar's width
+	BrokenFrom              string
 	Counts                  []uint64
 	Attempts, Retries       uint64
 	P50, P95, P99, Verdicts string
@@ -86,9 +166,8 @@ func newPage(r *Report) page {
 	for _, f := range r.Faults {
 		p.FaultRows = append(p.FaultRows, faultRow{f, r.seenOf(f), f.Injected == 0})
 	}
-	for _, e := range r.Examples {
-		p.Waterfalls = append(p.Waterfalls, newWaterfall(e))
-	}
+	p.Edges, p.MoreEdges = edgesWithOrphans(r.Edges)
+	p.addWaterfalls(r.Examples)
 	for _, phase := range r.Phases {
 		if !slices.Contains(p.PhaseNames, phase.Name) {
 			p.PhaseNames = append(p.PhaseNames, phase.Name)
@@ -102,14 +181,17 @@ func newPageTable(dimension string, rows []Row, verdicts []verdictLine) pageTabl
 	if dimension == "name" {
 		t.Title = "request name"
 	}
+	rows, t.More = mostBroken(rows)
 	for _, row := range rows {
 		_, held, broken := row.Continuity()
 		due := float64(max(1, held+broken))
 		out := pageRow{
-			Key:        Printable(named(row.Key, unnamed(dimension))),
-			Continuity: shownContinuity(row.Counts), Bad: broken > 0, HeldShare: float64(held) / due * 100,
-			BrokenShare: float64(broken) / due * 100, BrokenFrom: 100 - float64(broken)/due*100,
-			Attempts: row.Attempts, Retries: row.Retries,
+			Key: short(named(row.Key, unnamed(dimension))), Bad: broken > 0,
+			Continuity:  shownContinuity(row.Counts),
+			HeldShare:   percentage(float64(held) / due),
+			BrokenFrom:  percentage(1 - float64(broken)/due),
+			BrokenShare: percentage(float64(broken) / due),
+			Attempts:    row.Attempts, Retries: row.Retries,
 			P50: formatMS(row.Duration.Quantile(0.5)), P95: formatMS(row.Duration.Quantile(0.95)),
 			P99: formatMS(row.Duration.Quantile(0.99)),
 		}

@@ -48,7 +48,7 @@ func (t *text) table(title string, head []string, rows [][]cell) {
 			widths[i] = max(widths[i], row[i].width())
 		}
 	}
-	fmt.Fprintf(&t.b, "\n  %s\n", t.paint(bold, title))
+	t.b.WriteString("\n  " + t.paint(bold, title) + "\n")
 	for _, row := range rows {
 		var line strings.Builder
 		for i, c := range row {

@@ -63,7 +63,7 @@ func newWaterfall(e Example) waterfall {
 	d.loose()
 	w := waterfall{
 		Example: e, Class: classOf(e.Verdict), Bars: d.bars, Ticks: d.ticks(),
-		Text: Printable(e.Reason),
+		Text: short(e.Reason),
 	}
 	w.Phases, w.Search = e.search()
 	return w
@@ -139,7 +139,7 @@ func (d *drawing) operations() {
 			}
 		}
 		d.add(bar{
-			Class: "operation", Label: "operation " + Printable(a.Name),
+			Class: "operation", Label: "operation " + short(a.Name),
 			Note: fmt.Sprintf("%s, %s", count(uint64(len(list)), "attempt"), formatMS(to-from)),
 		}, from, to-from)
 		d.attempts(list, 1)
@@ -155,10 +155,10 @@ func (d *drawing) attempts(list []ExampleAttempt, depth int) {
 		}
 		d.add(bar{
 			Class: "attempt " + classOf(a.Verdict), Depth: depth, Note: attemptNote(a),
-			Label: fmt.Sprintf("attempt %d %s", a.Number, Printable(a.Method+" "+a.Name)),
+			Label: fmt.Sprintf("attempt %d %s", a.Number, short(a.Method+" "+a.Name)),
 		}, a.StartMS, a.DurationMS)
 		if what := absent(a); what != "" {
-			d.add(bar{Class: "absent", Label: what, Note: Printable(a.Reason), Depth: depth + 1},
+			d.add(bar{Class: "absent", Label: what, Note: short(a.Reason), Depth: depth + 1},
 				a.StartMS, a.DurationMS)
 		}
 		d.spansBelow(a.SpanID, depth+1)
@@ -185,17 +185,17 @@ func absent(a ExampleAttempt) string {
 func attemptNote(a ExampleAttempt) string {
 	status := "status " + strconv.Itoa(a.Status)
 	if a.Status == 0 && a.ErrorType != "" {
-		status = Printable(a.ErrorType)
+		status = short(a.ErrorType)
 	}
-	note := []string{Printable(a.Verdict), status, formatMS(a.DurationMS)}
+	note := []string{short(a.Verdict), status, formatMS(a.DurationMS)}
 	if a.BlockedMS > 0 {
 		note = append(note, "waited "+formatMS(a.BlockedMS)+" for a connection")
 	}
 	if a.Phase != "" {
-		note = append(note, "phase "+Printable(a.Phase))
+		note = append(note, "phase "+short(a.Phase))
 	}
 	for _, m := range a.Toxics {
-		note = append(note, "toxic "+Printable(strings.TrimSpace(m.Name+" "+m.Type+" "+m.Mode)))
+		note = append(note, "toxic "+short(strings.TrimSpace(m.Name+" "+m.Type+" "+m.Mode)))
 	}
 	return strings.Join(note, ", ")
 }
@@ -242,8 +242,8 @@ func (d *drawing) span(s ExampleSpan, depth int, note string) {
 	d.drawn[s.SpanID] = true
 	b := bar{
 		Class: "span " + spanClass(s), Depth: depth,
-		Label: Printable(s.Service) + " " + Printable(s.Name),
-		Note:  fmt.Sprintf("%s, %s", Printable(s.Kind), formatMS(s.DurationMS)),
+		Label: short(s.Service) + " " + short(s.Name),
+		Note:  fmt.Sprintf("%s, %s", short(s.Kind), formatMS(s.DurationMS)),
 	}
 	if s.Status != 0 {
 		b.Note += ", status " + strconv.Itoa(s.Status)
@@ -285,7 +285,7 @@ func (e Example) search() (phases, text string) {
 	add(e.TraceID.String())
 	for _, a := range e.Attempts {
 		if a.Phase != "" && !seen[a.Phase] {
-			list = append(list, Printable(a.Phase))
+			list = append(list, short(a.Phase))
 		}
 		add(a.Phase)
 		add(a.Name)
@@ -294,5 +294,5 @@ func (e Example) search() (phases, text string) {
 	for _, s := range e.Spans {
 		add(s.Service)
 	}
-	return strings.Join(list, "\n"), strings.ToLower(Printable(strings.Join(words, " ")))
+	return strings.Join(list, "\n"), strings.ToLower(Printable(clip(strings.Join(words, " "))))
 }

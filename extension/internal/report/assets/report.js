@@ -130,7 +130,7 @@
 
   function moveCursor(chart, index) {
     const u = chart.plot;
-    u.setCursor({ left: u.valToPos(seconds[index], "x"), top: u.over.clientHeight / 2 });
+    u.setCursor({ left: u.valToPos(seconds[index], "x"), top: u.over.clientHeight / 2 }, true, true);
     speak(chart, index);
   }
 
@@ -164,7 +164,7 @@
     const axis = { stroke: color("soft"), grid: { stroke: color("line"), width: 1 },
       ticks: { stroke: color("line"), width: 1 }, font: "12px system-ui, sans-serif" };
     chart.plot = new uPlot({
-      width, height: chart.id === "plot-latency" ? 176 : 148, padding: [6, 8, 0, 0],
+      width, height: chart.id === "plot-latency" ? 176 : 148, padding: [6, 20, 0, 0],
       legend: { show: false },
       cursor: { sync: { key: "run" }, drag: { x: false, y: false }, points: { size: 7 } },
       scales: { x: { time: false, range: [0, last] }, y: { range: chart.range } },
@@ -186,7 +186,7 @@
   }
 
   function drawPhases(width) {
-    const area = width - gutter - 8;
+    const area = width - gutter - 20;
     byId("phases").replaceChildren(...data.phases.map((p) => {
       const label = document.createElement("span");
       label.textContent = p.name;
