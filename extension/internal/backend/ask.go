@@ -10,12 +10,12 @@ import (
 // ask makes one query for an entry, and plans the next or concludes.
 func (p *Poller) ask(ctx context.Context, e *entry) {
 	now := time.Now()
-	last := !now.Before(e.last)
-	if !now.Before(e.end) {
+	last, end := p.limits(e)
+	if !now.Before(end) {
 		p.conclude(e, e.tooLate())
 		return
 	}
-	queryCtx, cancel := context.WithDeadline(ctx, e.end)
+	queryCtx, cancel := context.WithDeadline(ctx, end)
 	records, status, err := p.src.Fetch(queryCtx, e.id)
 	cancel()
 	p.stats.queries.Add(1)
@@ -32,11 +32,20 @@ func (p *Poller) ask(ctx context.Context, e *entry) {
 	if err != nil {
 		e.failure = err.Error()
 	}
-	if last {
+	// The trace's time may have started again while the query was under way.
+	if extended, _ := p.limits(e); !now.Before(last) && !extended.After(last) {
 		p.conclude(e, e.failure)
 		return
 	}
 	p.again(e)
+}
+
+// limits are the times from which on a query is the last, and by which there
+// must be a conclusion.
+func (p *Poller) limits(e *entry) (last, end time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return e.last, e.end
 }
 
 // tooLate says why there was no last answer: the source failed until now, or
@@ -75,7 +84,8 @@ func (p *Poller) again(e *entry) {
 	}
 }
 
-// conclude ends an entry, and marks its trace partial when there is a detail.
+// conclude ends an entry: its trace is partial when there is a detail, else the
+// source has said all it has.
 func (p *Poller) conclude(e *entry, detail string) {
 	p.mu.Lock()
 	current := p.entries[e.id] == e
@@ -83,8 +93,12 @@ func (p *Poller) conclude(e *entry, detail string) {
 		delete(p.entries, e.id)
 	}
 	p.mu.Unlock()
-	if current && detail != "" {
+	switch {
+	case !current:
+	case detail != "":
 		p.giveUp(e.id, detail)
+	case p.cfg.Concluded != nil:
+		p.cfg.Concluded(e.id)
 	}
 }
 

@@ -35,6 +35,9 @@ type PollerConfig struct {
 	// MarkPartial is told, at most once per trace, that nothing can be
 	// concluded from spans that are absent.
 	MarkPartial func(id tracecontext.TraceID, detail string)
+	// Concluded is told that the source has answered the last query for a trace:
+	// it has no more. May be nil.
+	Concluded func(id tracecontext.TraceID)
 }
 
 func (c *PollerConfig) normalize() error {
@@ -118,7 +121,7 @@ func (p *Poller) Selected(id tracecontext.TraceID) bool {
 }
 
 // Enqueue takes on a trace that has become due. The poller's time for it
-// starts now and lasts Settle. A trace outside the sample, or one too many,
+// starts now and lasts Settle; for a trace that it has already, it starts again. A trace outside the sample, or one too many,
 // is marked partial at once.
 func (p *Poller) Enqueue(id tracecontext.TraceID, now time.Time) {
 	if !p.Selected(id) {
@@ -127,16 +130,19 @@ func (p *Poller) Enqueue(id tracecontext.TraceID, now time.Time) {
 		return
 	}
 	p.mu.Lock()
-	known := p.entries[id] != nil
-	full := len(p.entries) >= p.cfg.MaxPending
-	if !known && !full {
+	known := p.entries[id]
+	full := known == nil && len(p.entries) >= p.cfg.MaxPending
+	switch {
+	case known != nil:
+		known.extend(now, &p.cfg)
+	case !full:
 		e := newEntry(id, now, &p.cfg)
 		p.entries[id] = e
 		p.queue.add(e)
 	}
 	p.mu.Unlock()
 	switch {
-	case known:
+	case known != nil:
 	case full:
 		p.giveUp(id, ReasonBacklog)
 	default:
@@ -219,7 +225,8 @@ func (p *Poller) hand(ctx context.Context, e *entry, work chan<- *entry) bool {
 		return true
 	default:
 	}
-	expired := time.NewTimer(time.Until(e.end))
+	_, end := p.limits(e)
+	expired := time.NewTimer(time.Until(end))
 	defer expired.Stop()
 	select {
 	case work <- e:

@@ -20,8 +20,8 @@ type spanKey struct {
 type entry struct {
 	id    tracecontext.TraceID
 	next  time.Time     // of the next query
-	last  time.Time     // a query from this time on is the last one
-	end   time.Time     // by then there must be a conclusion
+	last  time.Time     // a query from this time on is the last one; under the poller's lock
+	end   time.Time     // by then there must be a conclusion; under the poller's lock
 	pause time.Duration // before the next query
 	index int           // in the schedule; -1 while not queued
 	seen  map[spanKey]struct{}
@@ -32,12 +32,15 @@ type entry struct {
 // newEntry plans the first query. The last one is made when a fifth of the
 // time is left for it to be answered.
 func newEntry(id tracecontext.TraceID, now time.Time, cfg *PollerConfig) *entry {
-	e := &entry{
-		id: id, end: now.Add(cfg.Settle), last: now.Add(cfg.Settle - cfg.Settle/5),
-		pause: cfg.First, index: -1,
-	}
+	e := &entry{id: id, pause: cfg.First, index: -1}
+	e.extend(now, cfg)
 	e.plan(now, cfg.MaxPause)
 	return e
+}
+
+// extend starts the entry's time again.
+func (e *entry) extend(now time.Time, cfg *PollerConfig) {
+	e.end, e.last = now.Add(cfg.Settle), now.Add(cfg.Settle-cfg.Settle/5)
 }
 
 // plan sets the time of the next query, and doubles the pause after it.

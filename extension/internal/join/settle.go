@@ -82,7 +82,10 @@ func (s *Store) settle(sh *shard, e *entry, reason Reason, now time.Time) {
 		Detail: odd.partial, Redelivered: odd.redelivered, Truncated: odd.truncated,
 		SettleTime: time.Duration(max(0, now.UnixNano()-e.lastAttempt)),
 	}
-	if reason == ReasonTimeout {
+	if doubt := s.doubt.Load(); doubt != nil && reason == ReasonTimeout {
+		t.Reason, t.Detail = ReasonPartial, *doubt
+	}
+	if t.Reason == ReasonTimeout {
 		t.Roots = s.offer(e)
 	}
 	sh.ready = append(sh.ready, t)

@@ -2,6 +2,7 @@ package join
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,7 @@ type Store struct {
 	open   atomic.Int64
 	hops   sync.Map // *span.Descriptor of CLIENT spans that had a SERVER child
 	roots  roots
+	doubt  atomic.Pointer[string]
 
 	attempts, spans, foreign, redelivered atomic.Uint64
 	late, truncated, settled, evicted     atomic.Uint64
@@ -125,6 +127,27 @@ func (s *Store) Conclude(id tracecontext.TraceID) {
 	if e := sh.traces[id]; e != nil && e.operations <= 0 {
 		e.concluded = true
 	}
+}
+
+// Doubt says that nothing can be concluded from spans that are absent, for any
+// trace, until it is taken back by an empty detail: what would time out is
+// partial instead.
+func (s *Store) Doubt(detail string) {
+	if detail == "" {
+		s.doubt.Store(nil)
+		return
+	}
+	s.doubt.Store(&detail)
+}
+
+// Owes reports whether a SERVER span is waited for, for any attempt so far.
+func (s *Store) Owes(id tracecontext.TraceID) bool {
+	sh := s.lock(id)
+	defer sh.mu.Unlock()
+	e := sh.traces[id]
+	return e != nil && slices.ContainsFunc(e.attempts, func(a span.Attempt) bool {
+		return awaits(&a) > 0
+	})
 }
 
 // Spans takes a batch of spans. The slice may be reused after the call.

@@ -1,14 +1,42 @@
 package module
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/backend"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/compare/interval"
+)
+
+// parseSource reads configure.source.
+func (r *run) parseSource() (backend.Spec, error) {
+	spec, err := backend.ParseSource(r.settings.source)
+	if err != nil {
+		return spec, fmt.Errorf("configure.%w", err)
+	}
+	return spec, nil
+}
 
 // openSource opens a source of spans other than the embedded receiver.
-func (r *run) openSource() error {
-	switch r.settings.source {
-	case "none":
-		return nil
-	default:
-		return fmt.Errorf(`configure.source must be "otlp", "jaeger=URL", "tempo=URL", "file=GLOB" or "none", got %q`,
-			r.settings.source)
+func (r *run) openSource(spec backend.Spec) (err error) {
+	tenant, _ := r.lookup("K6_CONTINUITY_TENANT")
+	r.feed, err = backend.NewFeed(spec, backend.FeedConfig{
+		Settle: r.settings.settle, Sample: r.settings.sample, Store: r.store, Warn: r.warn,
+		Query: backend.QueryConfig{Tenant: tenant},
+	})
+	return err
+}
+
+// closeFeed ends the feed, and says how sure its sample makes the result.
+func (r *run) closeFeed() {
+	r.feed.Close()
+	asked, left := r.feed.Asked()
+	if left == 0 {
+		return
 	}
+	_, held, broken := r.builder.Report(r.builder.Started()).Continuity()
+	const level = 0.95
+	i := interval.Wilson(interval.Proportion{Hits: held, Trials: held + broken}, level)
+	r.warn(fmt.Sprintf("the source was asked for a sample of %d of %d traces: with 95 %% confidence "+
+		"the continuity of all is between %.2f %% and %.2f %%",
+		asked, asked+left, 100*i.Low, 100*i.High))
 }
