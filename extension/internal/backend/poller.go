@@ -121,8 +121,8 @@ func (p *Poller) Selected(id tracecontext.TraceID) bool {
 }
 
 // Enqueue takes on a trace that has become due. The poller's time for it
-// starts now and lasts Settle; for a trace that it has already, it starts again. A trace outside the sample, or one too many,
-// is marked partial at once.
+// starts now and lasts Settle; for a trace that it has already, it starts again.
+// A trace outside the sample, or one too many, is marked partial at once.
 func (p *Poller) Enqueue(id tracecontext.TraceID, now time.Time) {
 	if !p.Selected(id) {
 		p.stats.notSampled.Add(1)

@@ -12,7 +12,7 @@
 //     sampled and may have reached the service, the parent of every SERVER span
 //     that arrived, a SERVER child for every CLIENT span of a kind that had one
 //     in an earlier trace, and the services that are expected; or
-//   - Settle has passed since its last attempt ended, or the source said that it
+//   - Settle has passed since its last operation ended, or the source said that it
 //     has no more ([ReasonTimeout]); or
 //   - its source said that it cannot tell ([ReasonPartial]); or
 //   - more than MaxTraces are open and it is the oldest of its shard, or it has

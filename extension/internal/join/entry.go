@@ -16,7 +16,7 @@ type entry struct {
 	spans       []span.Record
 	rare        *rare
 	event       int64 // of the last change
-	lastAttempt int64
+	lastAttempt int64 // when the last attempt, or operation, ended
 	check       int64
 	operations  int32
 	changed     bool // since completeness was last computed

@@ -70,6 +70,7 @@ func (s *Store) Close(id tracecontext.TraceID, now time.Time) {
 	}
 	if e := sh.traces[id]; e != nil {
 		e.operations--
+		e.lastAttempt = now.UnixNano() // a source is asked from now on
 		e.touch(now)
 	}
 }

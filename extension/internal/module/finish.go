@@ -56,6 +56,7 @@ func (r *run) testEnd() {
 }
 
 func (r *run) closeSource() {
+	r.closeFeed()
 	if r.receiver == nil {
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"go.k6.io/k6/v2/metrics"
 
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/backend"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/otlp"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
@@ -43,6 +44,7 @@ type run struct {
 	started   atomic.Bool
 	provider  *traced.Provider
 	receiver  *otlp.Receiver
+	feed      *backend.Feed // nil with a receiver
 	store     *join.Store
 	builder   *report.Builder
 	early     earlyWarnings
@@ -75,11 +77,16 @@ func (r *run) startAll() error {
 	if err := errors.Join(s.applyEnv(r.lookup), s.validate()); err != nil {
 		return err
 	}
+	spec, err := r.parseSource()
+	if err != nil {
+		return err
+	}
 	if err := writableDir(s.results); err != nil {
 		return fmt.Errorf("configure.results: %w", err)
 	}
 	r.store = join.New(join.Config{
-		Settle: s.settle, Linger: s.linger, MaxTraces: s.maxTraces,
+		Settle: backend.JoinSettle(spec, s.settle), Linger: s.linger, MaxTraces: s.maxTraces,
+		Expect: s.expect,
 	})
 	provider, err := traced.NewProvider(context.Background(), traced.ProviderConfig{
 		ServiceName: "k6", ServiceVersion: k6Version(), Version: moduleVersion(),
@@ -91,7 +98,7 @@ func (r *run) startAll() error {
 	r.provider = provider
 	r.builder = report.NewBuilder(r.describe(), report.BuilderOptions{})
 	r.early.deliver(r.builder)
-	if err := r.listen(); err != nil {
+	if err := r.listen(spec); err != nil {
 		return err
 	}
 	r.settler = newSettler(r)
@@ -99,9 +106,9 @@ func (r *run) startAll() error {
 }
 
 // listen opens the source of the services' spans.
-func (r *run) listen() (err error) {
-	if r.settings.source != "otlp" {
-		return r.openSource()
+func (r *run) listen(spec backend.Spec) (err error) {
+	if spec.Kind != backend.KindOTLP {
+		return r.openSource(spec)
 	}
 	s := &r.settings
 	r.receiver, err = otlp.Listen(otlp.Config{
@@ -163,7 +170,10 @@ func (r *run) Open(id tracecontext.TraceID) {
 func (r *run) Attempt(a span.Attempt) { r.store.Attempt(a, time.Now()) }
 
 // Close implements traced.Sink.
-func (r *run) Close(id tracecontext.TraceID) { r.store.Close(id, time.Now()) }
+func (r *run) Close(id tracecontext.TraceID) {
+	r.store.Close(id, time.Now())
+	r.feed.Closed(id)
+}
 
 // phase names the fault phase of this moment; empty without a plan.
 func (r *run) phase() string { return r.faults.phase() }

@@ -57,6 +57,7 @@ func (s *settler) loop() {
 func (s *settler) judge(traces []*join.Trace, now time.Time) {
 	r := s.run
 	for _, trace := range traces {
+		r.feed.Settled(trace.ID)
 		outcome := verdict.Judge(trace, verdict.Options{Expect: r.settings.expect})
 		r.builder.Add(outcome)
 		if r.instruments != nil {

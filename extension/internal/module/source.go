@@ -2,6 +2,7 @@ package module
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/backend"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/compare/interval"
@@ -13,6 +14,7 @@ func (r *run) parseSource() (backend.Spec, error) {
 	if err != nil {
 		return spec, fmt.Errorf("configure.%w", err)
 	}
+	r.settings.source = spec.String() // without a password
 	return spec, nil
 }
 
@@ -33,10 +35,10 @@ func (r *run) closeFeed() {
 	if left == 0 {
 		return
 	}
-	_, held, broken := r.builder.Report(r.builder.Started()).Continuity()
+	_, held, broken := r.builder.Report(time.Now()).Continuity()
 	const level = 0.95
 	i := interval.Wilson(interval.Proportion{Hits: held, Trials: held + broken}, level)
-	r.warn(fmt.Sprintf("the source was asked for a sample of %d of %d traces: with 95 %% confidence "+
-		"the continuity of all is between %.2f %% and %.2f %%",
+	r.warn(fmt.Sprintf("the source was asked for a sample of %d of %d traces: "+
+		"with 95 %% confidence the continuity of all is between %.2f %% and %.2f %%",
 		asked, asked+left, 100*i.Low, 100*i.High))
 }
