@@ -14,6 +14,9 @@ import (
 // (k6's convention for its tag); without it the run ids have to be equal.
 const testLabel = "testid"
 
+// operatorLabel is what the k6-operator tags its runners with.
+const operatorLabel = "testrun_name"
+
 // evidenceWarning is the warning of a merge that cannot be exact.
 const evidenceWarning = "some parts kept less evidence than there was: " +
 	"attempts that restarted on another shard may still count as missing"
@@ -77,8 +80,10 @@ func (m *merger) belong(p *report.Report) error {
 }
 
 func testID(r *report.Report) string {
-	if id := r.Run.Labels[testLabel]; id != "" {
-		return id
+	for _, label := range []string{testLabel, operatorLabel} {
+		if id := r.Run.Labels[label]; id != "" {
+			return id
+		}
 	}
 	return r.Run.ID
 }

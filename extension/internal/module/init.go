@@ -88,7 +88,7 @@ func (r *run) sameSettings(s settings) error {
 // describe is the identity of the run for its report.
 func (r *run) describe() report.Run {
 	return report.Run{
-		ID: r.id, Start: time.Now(), Labels: r.settings.labels,
+		ID: r.id, Start: time.Now(), Labels: identified(identity(os.Args), r.settings.labels),
 		Script: r.script.name, ScriptHash: r.script.hash, Plan: r.faults.planName(),
 		K6Version: k6Version(), Version: moduleVersion(), Source: r.settings.source,
 	}

@@ -90,7 +90,7 @@ func (r *run) startAll() error {
 	})
 	provider, err := traced.NewProvider(context.Background(), traced.ProviderConfig{
 		ServiceName: "k6", ServiceVersion: k6Version(), Version: moduleVersion(),
-		Getenv: os.Getenv, Warn: r.warn,
+		Getenv: withIdentity(identity(os.Args), os.Getenv), Warn: r.warn,
 	})
 	if err != nil {
 		return err
