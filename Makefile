@@ -11,6 +11,10 @@ SEED        ?= 1
 FUZZTIME    ?= 30s
 
 .DEFAULT_GOAL := help
+# Compose v2 where there is one, else docker-compose 1.29.
+COMPOSE     ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+OCB_VERSION := v0.162.0
+.PHONY: up down compose-run collector test-compose test-collector
 .PHONY: help build run test test-browser test-e2e lint bench fuzz samples types clean
 
 help: ## Show this list
@@ -42,9 +46,40 @@ test-browser: ## The HTML report in a real Chromium
 test-e2e: $(BIN)/k6 ## The built k6 against the demo services, end to end
 	CONTINUITY_K6=$(CURDIR)/$(BIN)/k6 $(GO) test -count=1 -run 'EndToEnd' ./extension/internal/e2e/...
 
+up: $(BIN)/k6 $(BIN)/toxiproxy docker-cli ## Toxiproxy and the demo services in containers
+	$(COMPOSE) up --build --detach
+
+compose-run: up ## The main scenario through the containers; the report is in results/
+	mkdir -p results
+	RUN_AS=$$(id -u):$$(id -g) $(COMPOSE) run --rm --use-aliases k6
+
+down: docker-cli ## Stop the containers
+	COMPOSE_PROFILES=load,trace-ui $(COMPOSE) down
+
+.PHONY: docker-cli
+docker-cli:
+	@command -v $(firstword $(COMPOSE)) >/dev/null || { echo "error: $(firstword $(COMPOSE)) is \
+	not installed: on Debian, apt-get install docker.io docker-compose iptables" >&2; exit 1; }
+
+test-compose: $(BIN)/k6 $(BIN)/toxiproxy ## The containers for real; starts a Docker engine if there is none
+	CONTINUITY_COMPOSE=1 $(GO) test -count=1 -timeout 15m -run 'TestCompose' ./extension/internal/e2e
+
+collector: $(BIN)/ocb ## Build bin/collector/otelcol-continuity with the Collector Builder
+	cd extension/collector && CGO_ENABLED=0 ../../$(BIN)/ocb --config builder.yaml
+
+$(BIN)/ocb: Makefile
+	mkdir -p $(BIN)
+	CGO_ENABLED=0 GOBIN=$(CURDIR)/$(BIN) $(GO) install go.opentelemetry.io/collector/cmd/builder@$(OCB_VERSION)
+	mv $(BIN)/builder $(BIN)/ocb
+
+test-collector: $(BIN)/k6 $(BIN)/ocb ## The connector: its tests, then a built Collector as two shards
+	cd extension/collector && $(GO) test -race ./... && CONTINUITY_OCB=$(CURDIR)/$(BIN)/ocb \
+		CONTINUITY_K6=$(CURDIR)/$(BIN)/k6 $(GO) test -count=1 -timeout 20m -run 'TestRealCollectors' ./...
+
 lint: $(BIN)/golangci-lint ## The linter, pinned in extension/tools
 	@echo "golangci-lint $(LINT_VERSION)"
 	$(BIN)/golangci-lint run ./...
+	cd extension/collector && ../../$(BIN)/golangci-lint run ./...
 
 bench: ## Benchmarks, as ratios side by side in one run
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -14,7 +14,8 @@ configure({
   settle: '10s',
 });
 
-const shop = toxiproxy.proxy('shop', { upstream });
+// A toxiproxy elsewhere (K6_CONTINUITY_TOXIPROXY) has to be told where to listen.
+const shop = toxiproxy.proxy('shop', { upstream, listen: __ENV.PROXY_LISTEN });
 toxiproxy.plan(open(__ENV.PLAN || '../toxics/plans/checkout.json'));
 
 const http = new Client({

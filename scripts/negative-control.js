@@ -13,7 +13,8 @@ configure({
   labels: { scenario: 'negative-control', seed },
 });
 
-const shop = toxiproxy.proxy('shop', { upstream });
+// A toxiproxy elsewhere (K6_CONTINUITY_TOXIPROXY) has to be told where to listen.
+const shop = toxiproxy.proxy('shop', { upstream, listen: __ENV.PROXY_LISTEN });
 const plan = JSON.parse(open('../toxics/plans/negative-control.json'));
 for (const phase of plan.phases) {
   for (const toxic of phase.toxics) {

@@ -38,7 +38,7 @@ type options struct {
 	seed                         uint64
 	seeded                       bool
 	proxyMetrics, runtimeMetrics bool
-	version                      bool
+	version, health              bool
 }
 
 func parse(args []string, usage io.Writer) (*options, error) {
@@ -54,6 +54,8 @@ func parse(args []string, usage io.Writer) (*options, error) {
 	flags.BoolVar(&o.proxyMetrics, "proxy-metrics", false,
 		`enable toxiproxy-specific prometheus metrics (default "false")`)
 	flags.BoolVar(&o.version, "version", false, `print the version (default "false")`)
+	flags.BoolVar(&o.health, "healthcheck", false,
+		`ask the server of -host and -port if it is up, and exit (default "false")`)
 	if err := flags.Parse(args); err != nil {
 		return nil, err //nolint:wrapcheck // the flag package names the flag
 	}
@@ -74,6 +76,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		_, err := fmt.Fprintf(out, "toxiproxy-server version %s with HTTP toxics\n",
 			toxiproxy.Version)
 		return err //nolint:wrapcheck // nothing to add about standard output
+	}
+	if o.health {
+		return healthcheck(ctx, o)
 	}
 	logger, err := newLogger(out)
 	if err != nil {
