@@ -63,7 +63,7 @@ func newInitVU(tb testing.TB) *vu {
 		tb: tb, runtime: modulestest.NewRuntime(tb), module: New(), warnings: &warnings{},
 		exporter: tracetest.NewInMemoryExporter(), server: newRecorder(tb),
 	}
-	v.module.run.log = v.warnings.logger()
+	v.runtime.VU.InitEnvField.Logger = v.warnings.logger()
 	startQuietly(tb, v.module.run, v.exporter)
 	require.NoError(tb, v.runtime.SetupModuleSystem(map[string]any{
 		Name: v.module, "k6/http": k6http.New(),
@@ -310,4 +310,23 @@ func (w *warnings) all() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]string(nil), w.lines...)
+}
+
+// newInitVUForErrors is a VU for init code that is going to fail.
+func newInitVUForErrors(tb testing.TB) *vu {
+	tb.Helper()
+	v := &vu{
+		tb: tb, runtime: modulestest.NewRuntime(tb), module: New(), warnings: &warnings{},
+		server: &recorder{Server: &httptest.Server{}},
+	}
+	startQuietly(tb, v.module.run, tracetest.NewInMemoryExporter())
+	require.NoError(tb, v.runtime.SetupModuleSystem(map[string]any{
+		Name: v.module, "k6/http": k6http.New(),
+	}, nil, nil))
+	return v
+}
+
+// replaceScope puts the options that only a client has into a list of them.
+func replaceScope(message, scope string) string {
+	return strings.Replace(message, "SCOPE", scope, 1)
 }

@@ -93,7 +93,7 @@ func (i *instance) span(call sobek.FunctionCall) sobek.Value {
 func spanArguments(
 	call sobek.FunctionCall,
 ) (name string, attributes []attribute.KeyValue, fn sobek.Callable, err error) {
-	last := call.Argument(len(call.Arguments) - 1)
+	last := call.Argument(max(0, len(call.Arguments)-1))
 	fn, isFunction := sobek.AssertFunction(last)
 	name, isString := call.Argument(0).Export().(string)
 	switch {
