@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,7 +30,7 @@ import (
 
 const (
 	benchVUs      = 20
-	benchRequests = 100 // per VU and round
+	benchRequests = 20 // per VU and round
 )
 
 // BenchmarkTracedAgainstPlain sends the same requests through k6/http and
@@ -113,7 +114,7 @@ func newBenchVU(b *testing.B, module *RootModule, url string) *benchVU {
 	require.NoError(b, rt.SetupModuleSystem(map[string]any{
 		Name: module, "k6/http": k6http.New(),
 	}, nil, nil))
-	_, err := rt.VU.Runtime().RunString(strings.NewReplacer("URL", url, "N", "100").Replace(`
+	_, err := rt.VU.Runtime().RunString(strings.NewReplacer("URL", url, "N", strconv.Itoa(benchRequests)).Replace(`
 		const loop = (http) => () => {
 			for (let i = 0; i < N; i++) {
 				if (http.get('URL/', {tags: {name: 'bench'}}).status !== 200) throw new Error('failed');
