@@ -87,5 +87,8 @@ bench: ## Benchmarks, as ratios side by side in one run
 samples: $(BIN)/k6 ## Make the committed sample reports and their comparison again
 	scripts/samples.sh
 
+types: ## Type-check the scripts and the examples of index.d.ts
+	cd scripts/types && npm ci --no-audit --no-fund && npm run --silent check
+
 clean: ## Remove what was built and the generated reports
 	rm -rf $(BIN) results/*.json.tmp results/2*.json results/2*.html

@@ -8,11 +8,14 @@
  *
  * export default function () {
  *   const res = http.get('http://127.0.0.1:8080/products');
- *   console.log(res.trace.traceId, res.trace.attempts);
+ *   console.log(res.trace?.traceId, res.trace?.attempts);
  * }
  */
 declare module 'k6/x/continuity' {
-  import k6http, { RefinedResponse, ResponseType, Params, RequestBody, HttpURL } from 'k6/http';
+  import k6http, { RefinedResponse, ResponseType, Params, RequestBody } from 'k6/http';
+
+  /** What the `http.url` template literal makes. */
+  type HttpURL = ReturnType<typeof k6http.url>;
 
   /** A duration: a string such as `"500ms"` or `"1m30s"`, or a number of milliseconds. */
   export type Duration = string | number;

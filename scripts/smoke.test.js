@@ -14,7 +14,7 @@ export default function () {
   const response = http.get(`${nowhere.url}/`, { timeout: '2s' });
   check(response, {
     'the upstream is down': (r) => r.status === 0,
-    'the request was retried': (r) => r.trace.attempts === 2,
-    'the trace has an id': (r) => /^[0-9a-f]{32}$/.test(r.trace.traceId),
+    'the request was retried': (r) => r.trace?.attempts === 2,
+    'the trace has an id': (r) => /^[0-9a-f]{32}$/.test(r.trace?.traceId ?? ''),
   });
 }
