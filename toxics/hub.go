@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -22,9 +23,9 @@ type Hub struct {
 	id    string
 	mu    sync.Mutex // of changes to rules and ledger
 	rules atomic.Pointer[[]*rule]
-	// ledger holds the counters of every toxic that is in or was in, by type and
-	// name. A toxic that comes again goes on with them.
-	ledger map[[2]string]*ledgerEntry
+	// ledger holds the counters of every toxic that is in or was in. One that comes
+	// again goes on with them.
+	ledger map[ledgerKey]*ledgerEntry
 
 	pairing     sync.Mutex
 	unclaimed   *link
@@ -37,6 +38,7 @@ type Hub struct {
 // rule is one toxic in a hub.
 type rule struct {
 	name, kind, mode string
+	phase            string
 	given            map[string]json.RawMessage // the attributes, by name
 	picker           *picker
 	fault            fault
@@ -58,9 +60,13 @@ func (c *counts) fail(err error) {
 	c.errors.Add(1)
 }
 
+// ledgerKey tells toxics apart: what one counts in a phase is not mixed with what
+// the same one counts in another, even when requests were under way in between.
+type ledgerKey struct{ kind, name, phase string }
+
 type ledgerEntry struct {
-	name, kind, mode string
-	counts           counts
+	mode   string
+	counts counts
 }
 
 // Counts are what one toxic has counted. PassedThrough and Unpaired are the
@@ -76,9 +82,10 @@ type Counts struct {
 
 // Counters are the counts of one toxic with its name.
 type Counters struct {
-	Name string `json:"name"`
-	Type string `json:"type"`
-	Mode string `json:"mode"`
+	Name  string `json:"name"`
+	Type  string `json:"type"`
+	Mode  string `json:"mode"`
+	Phase string `json:"phase,omitempty"` // of the plan that put it in
 	Counts
 }
 
@@ -96,7 +103,7 @@ var hubs sync.Map //nolint:gochecknoglobals // toxiproxy's registry of toxic typ
 
 // NewHub returns an empty hub that its two halves find by id.
 func NewHub(id string) *Hub {
-	h := &Hub{id: id, ledger: make(map[[2]string]*ledgerEntry)}
+	h := &Hub{id: id, ledger: make(map[ledgerKey]*ledgerEntry)}
 	h.rules.Store(&[]*rule{})
 	hubs.Store(id, h)
 	return h
@@ -181,7 +188,7 @@ func newRule(name, kind string, given map[string]json.RawMessage) (*rule, error)
 		return nil, fmt.Errorf("%s: %w", kind, err)
 	}
 	return &rule{
-		name: name, kind: kind, mode: f.mode(), given: given,
+		name: name, kind: kind, mode: f.mode(), phase: selector.Phase, given: given,
 		picker: newPicker(selector, name), fault: f, counts: &counts{},
 	}, nil
 }
@@ -201,10 +208,10 @@ func (h *Hub) Add(name, kind string, attributes json.RawMessage) error {
 	if h.index(name) >= 0 {
 		return fmt.Errorf("toxic %q already exists", name)
 	}
-	entry := h.ledger[[2]string{kind, name}]
+	entry := h.ledger[added.key()]
 	if entry == nil {
-		entry = &ledgerEntry{name: name, kind: kind}
-		h.ledger[[2]string{kind, name}] = entry
+		entry = &ledgerEntry{}
+		h.ledger[added.key()] = entry
 	}
 	entry.mode = added.mode
 	added.counts = &entry.counts
@@ -254,8 +261,8 @@ func (h *Hub) change(
 	if err != nil {
 		return err
 	}
-	updated.counts, updated.base = old.counts, old.base
-	h.ledger[[2]string{old.kind, name}].mode = updated.mode
+	updated.counts, updated.base, updated.phase = old.counts, old.base, old.phase
+	h.ledger[updated.key()].mode = updated.mode
 	changed[i] = updated
 	h.replace(changed)
 	return nil
@@ -329,22 +336,24 @@ func (h *Hub) counters(r *rule) Counters {
 	now.Selected -= r.base.Selected
 	now.Injected -= r.base.Injected
 	now.Errors -= r.base.Errors
-	return Counters{Name: r.name, Type: r.kind, Mode: r.mode, Counts: now}
+	return Counters{Name: r.name, Type: r.kind, Mode: r.mode, Phase: r.phase, Counts: now}
 }
 
 // Totals lists what all toxics that are in or were in have counted, each over
-// all the times that it was in, ordered by name and type.
+// all the times that it was in for one phase, ordered by name, type and phase.
 func (h *Hub) Totals() []Counters {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	out := make([]Counters, 0, len(h.ledger))
-	for _, entry := range h.ledger {
+	for key, entry := range h.ledger {
 		out = append(out, Counters{
-			Name: entry.name, Type: entry.kind, Mode: entry.mode, Counts: h.read(&entry.counts),
+			Name: key.name, Type: key.kind, Mode: entry.mode, Phase: key.phase,
+			Counts: h.read(&entry.counts),
 		})
 	}
 	slices.SortFunc(out, func(a, b Counters) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Type, b.Type))
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Type, b.Type),
+			strings.Compare(a.Phase, b.Phase))
 	})
 	return out
 }
@@ -380,7 +389,10 @@ func (h *Hub) exchange(l *link, part *httpstream.Part) *exchange {
 	return x
 }
 
-// mark is the value of the X-Toxic header that a rule leaves.
+func (r *rule) key() ledgerKey { return ledgerKey{r.kind, r.name, r.phase} }
+
+// mark is the value of the X-Toxic header that a rule leaves. The phase is
+// percent-encoded, as its name may be any text.
 func (r *rule) mark(mode string) string {
 	clean := func(s string) string {
 		return strings.Map(func(c rune) rune {
@@ -390,5 +402,9 @@ func (r *rule) mark(mode string) string {
 			return c
 		}, s)
 	}
-	return r.kind + "; mode=" + clean(mode) + "; name=" + clean(r.name)
+	mark := r.kind + "; mode=" + clean(mode) + "; name=" + clean(r.name)
+	if r.phase != "" {
+		mark += "; phase=" + url.QueryEscape(r.phase)
+	}
+	return mark
 }

@@ -26,6 +26,9 @@ type Selector struct {
 	Limit int    `json:"limit,omitempty"`
 	Match *Match `json:"match,omitempty"`
 	Seed  uint64 `json:"seed,omitempty"`
+	// Phase says for which phase of a plan the toxic is in. It chooses nothing: the
+	// toxic counts under it, and its marks carry it. An update does not change it.
+	Phase string `json:"phase,omitempty"`
 }
 
 // Match narrows a toxic down to some requests. Path and header values are

@@ -29,7 +29,8 @@ func (s *Server) Counts() []ProxyCounters {
 		}
 	}
 	slices.SortFunc(out, func(a, b ProxyCounters) int {
-		return strings.Compare(a.Proxy+"\x00"+a.Name, b.Proxy+"\x00"+b.Name)
+		return strings.Compare(a.Proxy+"\x00"+a.Name+"\x00"+a.Phase,
+			b.Proxy+"\x00"+b.Name+"\x00"+b.Phase)
 	})
 	return out
 }
@@ -79,7 +80,7 @@ func series() []struct {
 
 func describe(name, help string) *prometheus.Desc {
 	return prometheus.NewDesc("toxiproxy_http_toxic_"+name+"_total", help,
-		[]string{"proxy", "toxic", "type"}, nil)
+		[]string{"proxy", "toxic", "type", "phase"}, nil)
 }
 
 // Describe implements prometheus.Collector.
@@ -95,7 +96,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 		for _, one := range series() {
 			out <- prometheus.MustNewConstMetric(describe(one.name, one.help),
 				prometheus.CounterValue, float64(one.value(&counters.Counts)),
-				counters.Proxy, counters.Name, counters.Type)
+				counters.Proxy, counters.Name, counters.Type, counters.Phase)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package clientspan
 import (
 	"bytes"
 	"cmp"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -101,11 +102,14 @@ func FormatMark(m span.Mark) string {
 	if m.Name != "" {
 		text += "; name=" + m.Name
 	}
+	if m.Phase != "" {
+		text += "; phase=" + url.QueryEscape(m.Phase)
+	}
 	return text
 }
 
 // ParseMark reads one value of the X-Toxic header, `<type>; mode=<mode>;
-// name=<name>`. What it does not know it leaves out.
+// name=<name>; phase=<phase>`. What it does not know it leaves out.
 func ParseMark(value string) span.Mark {
 	kind, parameters, _ := strings.Cut(value, ";")
 	mark := span.Mark{Type: strings.TrimSpace(kind)}
@@ -115,6 +119,10 @@ func ParseMark(value string) span.Mark {
 			mark.Mode = value
 		case "name":
 			mark.Name = value
+		case "phase":
+			if phase, err := url.QueryUnescape(value); err == nil {
+				mark.Phase = phase
+			}
 		}
 	}
 	return mark

@@ -20,15 +20,17 @@ type fake struct {
 	began  time.Time
 	log    []string
 	in     map[string]bool
-	fail   map[string]error // by the first word and the toxic
-	refuse bool             // counters cannot be read
-	counts map[string]toxics.Counts
+	fail   map[string]error            // by the first word and the toxic
+	refuse bool                        // counters cannot be read
+	counts map[[2]string]toxics.Counts // by toxic and phase
+	phase  map[string]string           // that a toxic was put in for last
 }
 
 func newFake() *fake {
 	return &fake{
 		in: make(map[string]bool), fail: make(map[string]error), began: time.Now(),
-		counts: make(map[string]toxics.Counts), lease: always{},
+		counts: make(map[[2]string]toxics.Counts), phase: make(map[string]string),
+		lease: always{},
 	}
 }
 
@@ -57,6 +59,7 @@ func (f *fake) AddToxic(_ context.Context, t faults.Toxic) error {
 	if f.in[t.Name] {
 		return fmt.Errorf("adding: %w", faults.ErrExists)
 	}
+	f.phase[t.Name], _ = t.Attributes["phase"].(string)
 	f.in[t.Name] = true
 	return nil
 }
@@ -87,9 +90,9 @@ func (f *fake) Counters(context.Context) ([]faults.Counters, error) {
 		return nil, errors.New("the server has gone")
 	}
 	var out []faults.Counters
-	for name, counts := range f.counts {
+	for key, counts := range f.counts {
 		out = append(out, faults.Counters{Proxy: "shop", Counters: toxics.Counters{
-			Name: name, Type: "http_status", Mode: "abort", Counts: counts,
+			Name: key[0], Type: "http_status", Mode: "abort", Phase: key[1], Counts: counts,
 		}})
 	}
 	return out, nil
@@ -99,11 +102,12 @@ func (f *fake) Counters(context.Context) ([]faults.Counters, error) {
 func (f *fake) met(name string, requests uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	counts := f.counts[name]
+	key := [2]string{name, f.phase[name]}
+	counts := f.counts[key]
 	counts.Seen += requests
 	counts.Selected += requests / 2
 	counts.Injected += requests / 2
-	f.counts[name] = counts
+	f.counts[key] = counts
 }
 
 func (f *fake) Lease(string) faults.Lease   { return f.lease }

@@ -19,10 +19,9 @@ type Row struct {
 // Ledger divides the counters of toxics, which only grow, among the phases. The
 // zero value is ready. It is safe for concurrent use.
 //
-// What a toxic of a plan counts belongs to the phase that put it in, until
-// another phase puts it in again: requests that were under way when the phase
-// ended are not lost, and are not another's. What a toxic of the script counts
-// is divided at the start of each phase.
+// What a toxic of a plan counts belongs to the phase that put it in: requests
+// that were under way when the phase ended are not lost, and are not another's.
+// What a toxic of the script counts is divided at the start of each phase.
 type Ledger struct {
 	mu     sync.Mutex
 	marks  map[toxicKey][]mark
@@ -31,7 +30,7 @@ type Ledger struct {
 	script map[toxicKey]bool
 }
 
-type toxicKey struct{ proxy, name, kind string }
+type toxicKey struct{ proxy, name, kind, phase string }
 
 // mark is the start of a row.
 type mark struct {
@@ -40,13 +39,17 @@ type mark struct {
 	planned     bool
 }
 
-func keyOf(t *Toxic) toxicKey { return toxicKey{t.Proxy, t.Name, t.Type} }
+// key is the key under which the toxic counts.
+func (t Toxic) key() toxicKey {
+	phase, _ := t.Attributes["phase"].(string)
+	return toxicKey{t.Proxy, t.Name, t.Type, phase}
+}
 
 // read remembers the counters of now. The lock is held.
 func (l *Ledger) read(now []Counters) {
 	l.last = make(map[toxicKey]Counters, len(now))
 	for _, c := range now {
-		l.last[toxicKey{c.Proxy, c.Name, c.Type}] = c
+		l.last[toxicKey{c.Proxy, c.Name, c.Type, c.Phase}] = c
 	}
 }
 
@@ -70,7 +73,7 @@ func (l *Ledger) Enter(phase string, planned []Toxic, now []Counters) {
 	l.phase = phase
 	for i := range planned {
 		if toxics.IsHTTP(planned[i].Type) {
-			l.add(keyOf(&planned[i]), mark{phase: phase, planned: true})
+			l.add(planned[i].in(phase).key(), mark{phase: phase, planned: true})
 		}
 	}
 	for key := range l.script {
@@ -85,7 +88,7 @@ func (l *Ledger) Script(t Toxic, now []Counters) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	key := keyOf(&t)
+	key := t.key()
 	if l.script[key] || !toxics.IsHTTP(t.Type) {
 		return
 	}
@@ -102,9 +105,8 @@ func (l *Ledger) Unmet(now []Counters) []Row {
 	return slices.DeleteFunc(l.Rows(now), func(r Row) bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		marks := l.marks[toxicKey{r.Proxy, r.Toxic, r.Type}]
-		latest := marks[len(marks)-1]
-		return r.Seen > 0 || r.Phase != l.phase || !latest.planned || latest.phase != r.Phase
+		_, planned := l.marks[toxicKey{r.Proxy, r.Toxic, r.Type, l.phase}]
+		return r.Seen > 0 || r.Phase != l.phase || !planned || l.phase == ""
 	})
 }
 

@@ -197,7 +197,7 @@ func (r *Runner) drive(ctx context.Context) error {
 	}
 	r.ledger.Enter(phase.Name, phase.Toxics, now)
 	for i := range phase.Toxics {
-		err = errors.Join(err, r.put(ctx, &phase.Toxics[i]))
+		err = errors.Join(err, r.put(ctx, phase.Toxics[i].in(phase.Name)))
 	}
 	if err != nil {
 		return fmt.Errorf("phase %q: %w", phase.Name, err)
@@ -207,17 +207,17 @@ func (r *Runner) drive(ctx context.Context) error {
 
 // put adds a toxic. One of its name that is there already was left behind by a
 // run that was killed: there is only one driver.
-func (r *Runner) put(ctx context.Context, t *Toxic) error {
-	err := r.ctl.AddToxic(ctx, *t)
+func (r *Runner) put(ctx context.Context, t Toxic) error {
+	err := r.ctl.AddToxic(ctx, t)
 	if errors.Is(err, ErrExists) {
 		r.warn(fmt.Sprintf("fault plan: replaced toxic %q that was on proxy %q already",
 			t.Name, t.Proxy))
 		if err = r.ctl.RemoveToxic(ctx, t.Proxy, t.Name); err == nil || isNotFound(err) {
-			err = r.ctl.AddToxic(ctx, *t)
+			err = r.ctl.AddToxic(ctx, t)
 		}
 	}
 	if err == nil {
-		r.in = append(r.in, *t)
+		r.in = append(r.in, t)
 	}
 	return err
 }

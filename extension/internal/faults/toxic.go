@@ -48,6 +48,19 @@ func (t *Toxic) check() error {
 	return toxics.Validate(t.Type, attributes)
 }
 
+// in is the toxic for one phase of a plan: an HTTP toxic counts and marks under it.
+func (t *Toxic) in(phase string) Toxic {
+	out := *t
+	if toxics.IsHTTP(t.Type) {
+		out.Attributes = maps.Clone(t.Attributes)
+		if out.Attributes == nil {
+			out.Attributes = make(map[string]any)
+		}
+		out.Attributes["phase"] = phase
+	}
+	return out
+}
+
 // ownAttributes are toxiproxy's own toxics with their attributes, all of them
 // whole numbers (https://github.com/Shopify/toxiproxy#toxics).
 func ownAttributes() map[string][]string {

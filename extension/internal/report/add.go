@@ -114,6 +114,10 @@ func (b *Builder) addMarks(a *span.Attempt, phase string) {
 		return
 	}
 	for _, m := range a.Marks.List {
+		phase := phase
+		if m.Phase != "" {
+			phase = scrub(m.Phase)
+		}
 		seen := Seen{Phase: phase, Toxic: scrub(m.Name), Type: scrub(m.Type), Mode: scrub(m.Mode)}
 		if _, known := b.seen[seen]; !known && len(b.seen) >= MaxRows {
 			seen = Seen{Phase: Other, Toxic: Other, Type: Other}

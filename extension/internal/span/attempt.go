@@ -34,6 +34,9 @@ type Mark struct {
 	Type string `json:"type"`
 	Mode string `json:"mode,omitempty"`
 	Name string `json:"name,omitempty"`
+	// Phase is the one that the toxic was in for, which may have ended while the
+	// exchange was under way; empty outside of a plan.
+	Phase string `json:"phase,omitempty"`
 }
 
 // Marks is an interned list of marks; nil means that no toxic touched the exchange.

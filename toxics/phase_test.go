@@ -1,0 +1,40 @@
+package toxics
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A request that is under way while its toxic goes out and comes in again for
+// the next phase counts for the phase whose toxic chose it.
+func TestToxicsCountAndMarkUnderTheirPhase(t *testing.T) {
+	t.Parallel()
+	h := NewHub(t.Name())
+	t.Cleanup(h.Close)
+	add := func(phase string) *rule {
+		attributes, err := json.Marshal(map[string]any{"phase": phase})
+		require.NoError(t, err)
+		require.NoError(t, h.Add("a", "http_status", attributes))
+		return (*h.rules.Load())[0]
+	}
+	first := add("503s; more")
+	first.counts.seen.Add(2)
+	require.NoError(t, h.Remove("a"))
+	second := add("both")
+	second.counts.seen.Add(1)
+	first.counts.injected.Add(1)
+
+	assert.Equal(t, "http_status; mode=abort; name=a; phase=503s%3B+more", first.mark("abort"))
+	require.NoError(t, h.Update("a", json.RawMessage(`{"status":500}`)))
+	assert.Equal(t, "http_status; mode=abort; name=a; phase=both",
+		(*h.rules.Load())[0].mark("abort"))
+	assert.Equal(t, []Counters{
+		{Name: "a", Type: "http_status", Mode: "abort", Phase: "503s; more", Counts: Counts{
+			Seen: 2, Injected: 1,
+		}},
+		{Name: "a", Type: "http_status", Mode: "abort", Phase: "both", Counts: Counts{Seen: 1}},
+	}, h.Totals())
+}
