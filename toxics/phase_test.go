@@ -22,7 +22,8 @@ func TestToxicsCountAndMarkUnderTheirPhase(t *testing.T) {
 	}
 	first := add("503s; more")
 	first.counts.seen.Add(2)
-	require.NoError(t, h.Remove("a"))
+	_, err := h.Remove("a")
+	require.NoError(t, err)
 	second := add("both")
 	second.counts.seen.Add(1)
 	first.counts.injected.Add(1)
