@@ -29,7 +29,7 @@ func badOptions() []struct{ options, message string } {
 		{`{retry: 21}`, `.retry.attempts must be between 1 and 20, got 21`},
 		{`{retry: 1.5}`, `.retry must be a whole number, got 1.5`},
 		{`{retry: 'often'}`, `.retry must be an object, got "often"`},
-		{`{retry: {attemps: 2}}`, `.retry.attemps is not an option; accepted are attempts, backoff, errors, methods, respectRetryAfter, statuses`},
+		{`{retry: {attempt: 2}}`, `.retry.attempt is not an option; accepted are attempts, backoff, errors, methods, respectRetryAfter, statuses`},
 		{`{retry: {statuses: [99]}}`, `.retry.statuses must be between 100 and 599, got 99`},
 		{`{retry: {statuses: 503}}`, `.retry.statuses must be an array of whole numbers, got 503`},
 		{`{retry: {statuses: ['503']}}`, `.retry.statuses[0] must be a whole number, got "503"`},

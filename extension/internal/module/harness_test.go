@@ -48,11 +48,11 @@ type vu struct {
 }
 
 // newVU makes a VU whose init code is init, moved to its first iteration.
-func newVU(tb testing.TB, init string, adjust ...func(*lib.State)) *vu {
+func newVU(tb testing.TB, init string) *vu {
 	tb.Helper()
 	v := newInitVU(tb)
 	require.NoError(tb, v.tryInit(init))
-	v.start(adjust...)
+	v.start()
 	return v
 }
 
@@ -101,7 +101,7 @@ func (v *vu) tryInit(code string) error {
 }
 
 // start moves the VU to its iterations.
-func (v *vu) start(adjust ...func(*lib.State)) {
+func (v *vu) start() {
 	v.tb.Helper()
 	v.samples = make(chan metrics.SampleContainer, 10_000)
 	registry := v.runtime.VU.InitEnvField.Registry
@@ -121,9 +121,6 @@ func (v *vu) start(adjust ...func(*lib.State)) {
 			"group": lib.RootGroupPath,
 		})),
 		BuiltinMetrics: v.runtime.BuiltinMetrics,
-	}
-	for _, change := range adjust {
-		change(v.state)
 	}
 	v.runtime.MoveToVUContext(v.state)
 	inst := v.runtime.VU.Runtime().Get("continuity")
