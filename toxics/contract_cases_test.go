@@ -203,8 +203,7 @@ func scriptCases() []contractCase {
 				client: clientSees("200 answer to /hit/2 [http_script; mode=response; name=x] trailer=2",
 					"200 `orvds!un!.ihu.5 [http_script; mode=corrupt; name=x] trailer=4",
 					"200  [http_script; mode=response; name=x]",
-					"500 "+trace+" [http_script; mode=response; name=x] "+
-						"[http_script; mode=replace; name=x]"),
+					"500 "+trace+" [http_script; mode=replace; name=x]"),
 				service: serviceSeesAll(),
 			},
 			counts: [2]uint64{4, 4},

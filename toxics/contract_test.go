@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -25,7 +26,10 @@ func script(source string) string {
 	return `"script":` + string(text)
 }
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	zerolog.SetGlobalLevel(zerolog.ErrorLevel) // toxiproxy's bandwidth logs to the global logger
+	goleak.VerifyTestMain(m)
+}
 
 func TestEveryToxicIsInTheContract(t *testing.T) {
 	t.Parallel()

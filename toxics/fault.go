@@ -44,7 +44,7 @@ type exchange struct {
 
 	answer *answer // in place of the response
 	abort  bool    // the service must not see the request
-	marks  []string
+	marks  []mark
 	later  []*rule // counted as injected when the response goes out
 	done   []*rule // counted as injected
 	cut    cut
@@ -54,7 +54,7 @@ type exchange struct {
 type cut struct {
 	kind  cutKind
 	after int64  // bytes of the response body that still pass
-	mark  string // for the response, if the body is long enough
+	mode  string // to mark the response with, if its body is long enough
 	rule  *rule
 }
 
@@ -90,16 +90,36 @@ func (x *exchange) count(r *rule) {
 	}
 }
 
+// mark is what an X-Toxic header of the response says.
+type mark struct {
+	rule *rule
+	mode string
+}
+
+// mark marks the response, once per rule. Of the parts of a script's fault the
+// last one counts, unless one of them took the trace context.
+func (x *exchange) mark(r *rule, mode string) {
+	for i := range x.marks {
+		if m := &x.marks[i]; m.rule == r {
+			if !strings.HasPrefix(m.mode, "context") {
+				m.mode = mode
+			}
+			return
+		}
+	}
+	x.marks = append(x.marks, mark{r, mode})
+}
+
 // inject counts the fault as done and marks the response.
 func (x *exchange) inject(r *rule, mode string) {
 	x.count(r)
-	x.marks = append(x.marks, r.mark(mode))
+	x.mark(r, mode)
 }
 
 // injectLater marks the response and counts the fault when it goes out.
 func (x *exchange) injectLater(r *rule, mode string) {
 	x.later = append(x.later, r)
-	x.marks = append(x.marks, r.mark(mode))
+	x.mark(r, mode)
 }
 
 // took counts what takes place with the head of the response.
@@ -133,8 +153,8 @@ func (x *exchange) edit(h *httpstream.Head) {
 	for _, edit := range x.editResponse {
 		edit(h)
 	}
-	for _, mark := range x.marks {
-		h.Add("X-Toxic", mark)
+	for _, m := range x.marks {
+		h.Add("X-Toxic", m.rule.mark(m.mode))
 	}
 }
 

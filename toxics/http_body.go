@@ -27,5 +27,5 @@ func (f *bodyFault) request(x *exchange, r *rule, _ uint64) {
 	if f.Mode == "corrupt" {
 		kind = corruptBody
 	}
-	x.cut = cut{kind: kind, after: f.Bytes, rule: r, mark: r.mark(f.Mode)}
+	x.cut = cut{kind: kind, after: f.Bytes, rule: r, mode: f.Mode}
 }

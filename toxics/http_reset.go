@@ -28,5 +28,5 @@ func (f *resetFault) request(x *exchange, r *rule, _ uint64) {
 	case "body":
 		kind = resetInBody
 	}
-	x.cut = cut{kind: kind, after: f.Bytes, rule: r, mark: r.mark("body")}
+	x.cut = cut{kind: kind, after: f.Bytes, rule: r, mode: "body"}
 }

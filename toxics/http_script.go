@@ -15,14 +15,14 @@ import (
 // package comment for what they are given and may return.
 type scriptFault struct {
 	Script  string `json:"script"`  // the source
-	Timeout int    `json:"timeout"` // milliseconds per call, 1 to 10000; default 100
+	Timeout int    `json:"timeout"` // milliseconds per call, 1 to 10000; default 1000
 
 	program   *goja.Program
 	responses bool // there is an onResponse
 }
 
 const (
-	defaultTimeout = 100
+	defaultTimeout = 1000
 	maxTimeout     = 10_000
 	// maxStack bounds the depth of a script's calls, and so its stack's memory.
 	maxStack = 1000

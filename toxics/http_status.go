@@ -68,8 +68,8 @@ func (a *answer) bytes(x *exchange) []byte {
 			x.closing = true
 		}
 	}
-	for _, mark := range x.marks {
-		b = append(b, "X-Toxic: "+mark+"\r\n"...)
+	for _, m := range x.marks {
+		b = append(b, "X-Toxic: "+m.rule.mark(m.mode)+"\r\n"...)
 	}
 	if x.closing {
 		b = append(b, "Connection: close\r\n"...)

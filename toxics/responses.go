@@ -206,7 +206,7 @@ func (r *responses) begin() {
 	}
 	r.current, r.bodySeen, r.swallow = x, 0, x.answer != nil
 	if x.cut.harms(part.Length) && !r.swallow {
-		x.marks = append(x.marks, x.cut.mark)
+		x.mark(x.cut.rule, x.cut.mode)
 	}
 	if r.swallow {
 		if !part.Head.KeepsAlive() || r.parser.UntilClose() {

@@ -1,0 +1,124 @@
+package toxics_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const benchConnections = 16
+
+// idleToxics are ours, of every type, each selecting nothing.
+func idleToxics(tb testing.TB, r *rig) {
+	tb.Helper()
+	const none = `"match":{"path":"/nowhere"}`
+	r.add(tb, "status", "http_status", `{"status":503,"probability":0}`)
+	r.add(tb, "latency", "http_latency", `{"latency":100,`+none+`}`)
+	r.add(tb, "header", "http_header", `{"remove":["traceparent"],`+none+`}`)
+}
+
+// deciding is a script that looks at every request and response.
+func deciding(tb testing.TB, r *rig) {
+	tb.Helper()
+	r.add(tb, "script", "http_script", `{"script":
+		"function onRequest(req, state) { state.n = (state.n || 0) + 1; if (req.path === '/no' || state.n < 0) return {status: 503}; }"}`)
+}
+
+// load sends n requests over the connections and returns how long each took.
+func load(tb testing.TB, url string, n int) []time.Duration {
+	tb.Helper()
+	c := client(tb, benchConnections)
+	took := make([][]time.Duration, benchConnections)
+	var all sync.WaitGroup
+	for i := range benchConnections {
+		all.Go(func() {
+			for range n / benchConnections {
+				start := time.Now()
+				response, err := c.Get(url)
+				if err != nil {
+					tb.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, response.Body)
+				_ = response.Body.Close()
+				took[i] = append(took[i], time.Since(start))
+			}
+		})
+	}
+	all.Wait()
+	return slices.Concat(took...)
+}
+
+// side is one way to the service and what was measured on it.
+type side struct {
+	name  string
+	url   string
+	rates []float64
+	took  []time.Duration
+}
+
+func (s *side) rate() float64 { return median(s.rates) }
+
+func (s *side) percentile(p float64) time.Duration {
+	slices.Sort(s.took)
+	return s.took[int(p*float64(len(s.took)-1))]
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// BenchmarkAgainstPlainProxy compares, in one run and in turns, toxiproxy's plain
+// proxy, one with our toxics that select nothing, and one whose script decides
+// every request. Ratios are of the medians of requests per second.
+func BenchmarkAgainstPlainProxy(b *testing.B) {
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(make([]byte, 1024))
+	}))
+	defer service.Close()
+	upstream := service.Listener.Addr().String()
+	plain := newProxy(b, upstream)
+	require.NoError(b, plain.Start())
+	defer plain.Stop()
+	idle, script := newRig(b, upstream), newRig(b, upstream)
+	idleToxics(b, idle)
+	deciding(b, script)
+	sides := []*side{
+		{name: "plain", url: "http://" + plain.Listen + "/"},
+		{name: "idle", url: idle.url("/")},
+		{name: "script", url: script.url("/")},
+	}
+	const turns, requests = 15, 1600
+	for _, s := range sides {
+		load(b, s.url, requests) // warm
+	}
+	for b.Loop() {
+		for turn := range turns {
+			for i := range sides {
+				s := sides[(i+turn)%len(sides)]
+				start := time.Now()
+				took := load(b, s.url, requests)
+				s.rates = append(s.rates, float64(len(took))/time.Since(start).Seconds())
+				s.took = append(s.took, took...)
+			}
+		}
+	}
+	base := sides[0]
+	b.ReportMetric(base.rate(), "plain-req/s")
+	for _, s := range sides[1:] {
+		b.ReportMetric(s.rate()/base.rate(), s.name+"-ratio")
+		for name, p := range map[string]float64{"p50": 0.5, "p99": 0.99} {
+			added := s.percentile(p) - base.percentile(p)
+			b.ReportMetric(float64(added.Microseconds()), s.name+"-added-"+name+"-us")
+		}
+	}
+	require.Zero(b, idle.counts().Selected)
+	require.Equal(b, script.counts().Seen, script.counts().Selected)
+}

@@ -1,0 +1,101 @@
+package toxics
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// scripted runs a script on pipelined requests and returns what the client saw
+// of those below /hit, and the counts.
+func scripted(t *testing.T, source, more string) (client []string, counts Toxic) {
+	t.Helper()
+	w := newWire(t, spec("http_script", script(source)+more))
+	var got seen
+	within(t, func() { got = w.talk(pipelined(), nil) })
+	toxic, _ := w.hub.Toxic("x")
+	return got.client, toxic
+}
+
+func untouched() []string {
+	return clientSees("200 answer to /hit/2 trailer=2", "200 answer to /hit/4 trailer=4", "200 ",
+		"200 answer to /hit/7")
+}
+
+// TestScriptsThatFailLetRequestsPass counts them and says what went wrong.
+func TestScriptsThatFailLetRequestsPass(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string]string{
+		`function onRequest() { throw new Error("oh") }`:             "Error: oh",
+		`function onRequest() { while (true) {} }`:                   "took longer than its timeout",
+		`function onRequest() { return onRequest() }`:                "",
+		`function onRequest() { return 503 }`:                        "must return nothing or an object, got 503",
+		`function onRequest() { return {statsu: 503} }`:              `unknown field "statsu"`,
+		`function onRequest() { return {status: 99} }`:               "status must be between 200 and 599, got 99",
+		`function onRequest() { return {status: 'x'} }`:              "cannot unmarshal string",
+		`function onRequest() { return {delay: -1} }`:                "latency must be between 0 and 600000",
+		`function onRequest() { return {reset: 'now'} }`:             `reset must be true, "before", "after" or a number`,
+		`function onRequest() { return {truncate: -1} }`:             "bytes must be 0 or more, got -1",
+		`function onRequest() { return {get status() { throw 1 }} }`: "1",
+		`function onRequest() { return {set: {"a b": "c"}} }`:        "set must have header names",
+		`function onResponse() { return {delay: 1, status: 1000} }`:  "status must be between",
+	} {
+		t.Run(source, func(t *testing.T) {
+			t.Parallel()
+			client, toxic := scripted(t, source, `,"timeout":200`)
+			assert.Equal(t, untouched(), client)
+			assert.Equal(t, uint64(4), toxic.Counts.Errors)
+			assert.Equal(t, uint64(4), toxic.Counts.Selected)
+			assert.Zero(t, toxic.Counts.Injected)
+			assert.Contains(t, toxic.LastError, want)
+		})
+	}
+}
+
+func TestScriptSeesTheRequest(t *testing.T) {
+	t.Parallel()
+	client, toxic := scripted(t, `function onRequest(req, state) {
+		if (Object.keys(req).join() !== "method,target,path,query,traceId,headers") throw "keys";
+		if (req.method !== "GET" || req.query === "") return;
+		const { host } = req.headers;
+		return {status: 418, headers: {A: 1}, body: JSON.stringify([req.target, req.path, req.query,
+			host, req.headers.HOST, req.traceId, Object.keys(req.headers), "x" in req.headers, state])};
+	}`, "")
+	assert.Empty(t, toxic.LastError)
+	want := untouched()
+	want[1] = `418 ["/hit/2?q=1","/hit/2","q=1","a","a","0af7651916cd43dd8448eb211c80319c",` +
+		`["host","traceparent"],false,{}] [http_script; mode=abort; name=x]`
+	assert.Equal(t, want, client)
+}
+
+// TestScriptStateIsTheConnections counts to four on each of two connections.
+func TestScriptStateIsTheConnections(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, spec("http_script", script(`function onRequest(req, state) {
+		(state.seen = state.seen || []).push(req.path);
+		if (state.seen.length === 4) return {status: 500, body: state.seen.join(" ")};
+	}`)))
+	for range 2 {
+		l := newLink(w.hub)
+		close(l.paired)
+		next := newWire(t)
+		next.requests.State, next.responses.State = newRequests(l), newResponses(l)
+		got := next.talk(pipelined(), nil)
+		require.Len(t, got.client, 8)
+		assert.Equal(t, "500 /hit/2 /hit/4 /hit/5 /hit/7 [http_script; mode=abort; name=x]",
+			got.client[6])
+	}
+}
+
+// TestScriptDrawsAreSeeded gives the same numbers to the same requests.
+func TestScriptDrawsAreSeeded(t *testing.T) {
+	t.Parallel()
+	const source = `function onRequest() { return {status: 500, body: String(Math.random())} }`
+	one, _ := scripted(t, source, `,"seed":1`)
+	again, _ := scripted(t, source, `,"seed":1`)
+	two, _ := scripted(t, source, `,"seed":2`)
+	assert.Equal(t, one, again)
+	assert.NotEqual(t, one[1], two[1])
+	assert.NotEqual(t, one[1], one[3])
+}
