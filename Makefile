@@ -15,7 +15,7 @@ FUZZTIME    ?= 30s
 COMPOSE     ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 OCB_VERSION := v0.162.0
 .PHONY: up down compose-run collector test-compose test-collector
-.PHONY: help build run test test-browser test-e2e lint bench fuzz samples types clean
+.PHONY: help build run test test-browser test-e2e lint bench samples picture types clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ samples: $(BIN)/k6 ## Make the committed sample reports and their comparison aga
 
 types: ## Type-check the scripts and the examples of index.d.ts
 	cd scripts/types && npm ci --no-audit --no-fund && npm run --silent check
+
+picture: ## Take the README's picture of the HTML report again
+	scripts/picture.sh
 
 clean: ## Remove what was built and the generated reports
 	rm -rf $(BIN) results/*.json.tmp results/2*.json results/2*.html

@@ -25,7 +25,7 @@ func (e *edge) showCommand() *cobra.Command {
 	var f showFlags
 	cmd := &cobra.Command{
 		Use:   "show REPORT.json",
-		Short: "Show a report as text, JSON or HTML",
+		Short: "Show a report as text, Markdown, JSON or HTML",
 		Example: "  k6 x continuity show results/run.json\n" +
 			"  k6 x continuity show results/run.json --format html --output run.html " +
 			"--trace-url 'http://localhost:16686/trace/{trace_id}'",
@@ -38,7 +38,7 @@ func (e *edge) showCommand() *cobra.Command {
 
 // add registers the options that commands share which show a report.
 func (f *showFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.format, "format", "text", "text, json or html")
+	flags.StringVar(&f.format, "format", "text", "text, markdown, json or html")
 	flags.StringVarP(&f.output, "output", "o", "", "file to write (default: standard output)")
 	flags.StringVar(&f.traceURL, "trace-url", "",
 		"address of a trace in your tracing UI, with {trace_id} in it (html only)")
@@ -46,7 +46,7 @@ func (f *showFlags) add(flags *pflag.FlagSet) {
 
 // check validates the options.
 func (f *showFlags) check() error {
-	if err := oneOf("--format", f.format, "text", "json", "html"); err != nil {
+	if err := oneOf("--format", f.format, "text", "markdown", "json", "html"); err != nil {
 		return err
 	}
 	return f.checkTraceURL()
@@ -66,6 +66,8 @@ func (e *edge) show(file string, f showFlags) error {
 func (e *edge) writeReport(r *report.Report, f showFlags) error {
 	return e.write(f.output, func(w io.Writer) error {
 		switch f.format {
+		case "markdown":
+			return report.WriteMarkdown(w, r)
 		case "json":
 			return report.WriteJSON(w, r)
 		case "html":
@@ -85,11 +87,19 @@ func (f *showFlags) checkTraceURL() error {
 		return unusable(errors.New("--trace-url needs --format html"), "")
 	}
 	u, err := url.Parse(strings.ReplaceAll(f.traceURL, traceIDPlace, "0"))
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" ||
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil ||
 		!strings.Contains(f.traceURL, traceIDPlace) {
 		return unusable(fmt.Errorf(
-			"--trace-url must be an http or https address with %s in it, got %q",
-			traceIDPlace, f.traceURL), "")
+			"--trace-url must be an http or https address with %s in it and without a password, "+
+				"got %q", traceIDPlace, redacted(f.traceURL, u)), "")
 	}
 	return nil
+}
+
+// redacted is an address as it may be shown: without its password.
+func redacted(address string, u *url.URL) string {
+	if u == nil || u.User == nil {
+		return address
+	}
+	return u.Redacted()
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 )
 
 // WriteMarkdown writes a comparison as GitHub-flavoured Markdown, made for a
@@ -21,29 +23,8 @@ func WriteMarkdown(w io.Writer, c *Comparison) error {
 	return p.err
 }
 
-// code wraps a string in a code span (CommonMark 6.1): the fence is longer than
-// any run of backticks inside. Pipes are escaped for table cells (GFM 4.10).
-func code(s string) string {
-	s = line(s)
-	if s == "" {
-		return ""
-	}
-	longest, run := 0, 0
-	for _, r := range s {
-		if r != '`' {
-			run = 0
-			continue
-		}
-		run++
-		longest = max(longest, run)
-	}
-	fence := strings.Repeat("`", longest+1)
-	pad := ""
-	if longest > 0 {
-		pad = " "
-	}
-	return fence + pad + strings.ReplaceAll(s, "|", `\|`) + pad + fence
-}
+// code wraps a string in a code span.
+func code(s string) string { return report.Code(line(s)) }
 
 func (p *printer) markdownVerdict(c *Comparison) {
 	word := c.headline()

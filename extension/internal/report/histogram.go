@@ -160,16 +160,15 @@ func (h *Histogram) UnmarshalJSON(data []byte) (err error) {
 // The layout of the V2 encoding: cookie, payload length, offset, significant
 // figures (4 bytes each), lowest and highest value, ratio (8 bytes each), counts.
 const (
-	hdrPrefix   = 8  // of the compressed form: cookie and length
-	hdrHeader   = 40 // of the content
-	hdrFigures  = 12
-	hdrLowest   = 16
-	hdrHighest  = 24
-	maxEncoding = 128 << 10 // no histogram of ours is larger
+	hdrPrefix  = 8  // of the compressed form: cookie and length
+	hdrHeader  = 40 // of the content
+	hdrFigures = 12
+	hdrLowest  = 16
+	hdrHighest = 24
 )
 
-// checkEncoding refuses histograms of another range than ours, and those that
-// unpack to more than ours can hold: the decoder would allocate what they say.
+// checkEncoding refuses histograms of another range than ours: the decoder
+// allocates what the range needs, and reads no more than that.
 func checkEncoding(encoded string) error {
 	packed, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
@@ -182,13 +181,9 @@ func checkEncoding(encoded string) error {
 	if err != nil {
 		return err
 	}
-	content, err := io.ReadAll(io.LimitReader(unpacking, maxEncoding+1))
-	switch {
-	case err != nil:
-		return err
-	case len(content) < hdrHeader || len(content) > maxEncoding:
-		return fmt.Errorf("unpacks to %d bytes, want %d to %d",
-			len(content), hdrHeader, maxEncoding)
+	var content [hdrHeader]byte
+	if _, err := io.ReadFull(unpacking, content[:]); err != nil {
+		return fmt.Errorf("reading its header: %w", err)
 	}
 	digits := binary.BigEndian.Uint32(content[hdrFigures:])
 	lowest := binary.BigEndian.Uint64(content[hdrLowest:])

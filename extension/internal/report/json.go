@@ -37,7 +37,8 @@ func ReadJSON(r io.Reader) (*Report, error) {
 		return nil, fmt.Errorf("reading report: larger than %d bytes", maxReport)
 	}
 	var version struct {
-		SchemaVersion *int `json:"schema_version"`
+		SchemaVersion *int            `json:"schema_version"`
+		Totals        json.RawMessage `json:"totals"`
 	}
 	if err := json.Unmarshal(data, &version); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotReport, err)
@@ -48,6 +49,9 @@ func ReadJSON(r io.Reader) (*Report, error) {
 	case *v > SchemaVersion:
 		return nil, fmt.Errorf("reading report: schema version %d is newer than %d, "+
 			"the newest this version knows: update the extension", *v, SchemaVersion)
+	}
+	if version.Totals == nil {
+		return nil, fmt.Errorf("%w: it has no totals", ErrNotReport)
 	}
 	var out Report
 	if err := json.Unmarshal(data, &out); err != nil {

@@ -153,6 +153,7 @@ func TestReadingOldAndNewVersions(t *testing.T) {
 		"no version":   {`{"run": {}}`, "not a continuity report: it has no schema_version"},
 		"no JSON":      {`<html>`, "not a continuity report"},
 		"nothing":      {``, "not a continuity report"},
+		"a comparison": {`{"schema_version": 1, "runs": []}`, "not a continuity report: it has no totals"},
 		"a k6 summary": {`{"metrics": {}, "root_group": {}}`, "it has no schema_version"},
 		"wrong sums": {
 			`{"schema_version": 1, "totals": {"attempts": 3, "verdicts": {"continued": 2}}}`,
@@ -163,7 +164,7 @@ func TestReadingOldAndNewVersions(t *testing.T) {
 			`got "splendid"`,
 		},
 		"a damaged histogram": {
-			`{"schema_version": 1, "histograms": {"duration_ms": {"count": 1, "hdr": "AAAA"}}}`,
+			`{"schema_version": 1, "totals": {}, "histograms": {"duration_ms": {"count": 1, "hdr": "AAAA"}}}`,
 			"decoding histogram",
 		},
 	} {
@@ -189,7 +190,7 @@ func TestReadingHistogramsOfAnotherRange(t *testing.T) {
 	require.NoError(t, errors.Join(err, w.Close()))
 	err = new(Histogram).UnmarshalJSON(fmt.Appendf(nil, `{"count": 0, "hdr": %q}`,
 		base64.StdEncoding.EncodeToString(bomb.Bytes())))
-	require.ErrorContains(t, err, "unpacks to 131073 bytes")
+	require.ErrorContains(t, err, "covers 0 to 0")
 }
 
 func TestNoSecretReachesTheReport(t *testing.T) {
@@ -228,8 +229,8 @@ func FuzzReadJSON(f *testing.F) {
 	f.Add(encoded(f, quiet()))
 	f.Add([]byte(`{"schema_version": 1}`))
 	f.Add([]byte(`{"schema_version": 1, "totals": {"attempts": 1, "held": 1, "verdicts": {"continued": 1}}}`))
-	f.Add([]byte(`{"schema_version": 1, "histograms": {"duration_ms": {"count": 0, "hdr": "HISTFAAAAA=="}}}`))
-	f.Add([]byte(`{"schema_version": 1, "series": {"bucket_seconds": -1, "buckets": [{}]}, "examples": [{}]}`))
+	f.Add([]byte(`{"schema_version": 1, "totals": {}, "histograms": {"duration_ms": {"count": 0, "hdr": "HISTFAAAAA=="}}}`))
+	f.Add([]byte(`{"schema_version": 1, "totals": {}, "series": {"bucket_seconds": -1, "buckets": [{}]}, "examples": [{}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := ReadJSON(bytes.NewReader(data))
 		if err != nil {
