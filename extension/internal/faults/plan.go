@@ -68,9 +68,14 @@ func parsePlan(text []byte) (*Plan, error) {
 	plan := &Plan{Name: file.Name}
 	for i, phase := range file.Phases {
 		duration, err := time.ParseDuration(phase.Duration)
-		if err != nil || duration <= 0 || duration > MaxPhase {
-			return nil, fmt.Errorf(`phases[%d].duration must be a duration such as "10s", `+
-				"above 0 and at most %s, got %q", i, MaxPhase, phase.Duration)
+		if err != nil || duration <= 0 {
+			return nil, fmt.Errorf(
+				`phases[%d].duration must be a duration above 0 such as "10s", got %q`,
+				i, phase.Duration)
+		}
+		if duration > MaxPhase {
+			return nil, fmt.Errorf("phases[%d].duration must be at most %s, got %q",
+				i, MaxPhase, phase.Duration)
 		}
 		plan.Phases = append(plan.Phases,
 			PlanPhase{Name: phase.Name, Duration: duration, Toxics: phase.Toxics})
