@@ -63,61 +63,127 @@ func reset(conn *net.TCPConn) {
 	_ = conn.Close()
 }
 
+// nameless is a resolver whose server, on loopback, knows no name.
+func nameless(tb testing.TB) *net.Resolver {
+	tb.Helper()
+	server, err := (&net.ListenConfig{}).ListenPacket(tb.Context(), "udp", "127.0.0.1:0")
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = server.Close() })
+	go func() {
+		packet := make([]byte, 512)
+		for {
+			n, from, err := server.ReadFrom(packet)
+			if err != nil {
+				return
+			}
+			packet[2], packet[3] = 0x81, 0x83 // an answer: no such name (RFC 1035 section 4.1.1)
+			_, _ = server.WriteTo(packet[:n], from)
+		}
+	}()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "udp", server.LocalAddr().String())
+	}}
+}
+
+// deadline is a context whose deadline passes when it is told to.
+type deadline struct {
+	context.Context
+	passed chan struct{}
+}
+
+func (d deadline) Done() <-chan struct{} { return d.passed }
+
+func (d deadline) Err() error {
+	select {
+	case <-d.passed:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
+func TestErrorTypeOfTimeouts(t *testing.T) {
+	t.Parallel()
+	arrived := make(chan struct{}, 1)
+	server := serve(t, func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == "/body" {
+			_, _ = io.WriteString(w, "partial")
+			_ = http.NewResponseController(w).Flush()
+		}
+		arrived <- struct{}{}
+		<-req.Context().Done()
+	})
+	for path, outcome := range map[string]span.Outcome{
+		"/": span.OutcomeSentFailed, "/body": span.OutcomeAnswered,
+	} {
+		r := newRig(t, nil)
+		ctx := deadline{t.Context(), make(chan struct{})}
+		op := r.client(ClientConfig{}).Start(t.Context(), operation("GET", server.URL))
+		req := request(t, "GET", server.URL+path).WithContext(ctx)
+		if path == "/" {
+			go func() {
+				<-arrived
+				close(ctx.passed)
+			}()
+		}
+		resp, err := op.Transport(r.base, 1, 0).RoundTrip(req)
+		if path == "/body" {
+			require.NoError(t, err)
+			<-arrived
+			close(ctx.passed)
+			_, err = io.ReadAll(resp.Body)
+			require.NoError(t, resp.Body.Close())
+		}
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		op.End(err)
+		assert.Equal(t, outcome, r.attempt().Outcome)
+		assert.Equal(t, "timeout", r.attempt().ErrorType)
+		has(t, attributesOf(r.one().Attributes), "error.type", "timeout")
+		assert.Equal(t, codes.Error, r.one().Status.Code)
+		assert.Equal(t, "context deadline exceeded", r.one().Status.Description)
+	}
+}
+
 func TestErrorTypeOfRealFailures(t *testing.T) {
 	t.Parallel()
 	untrusted := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(untrusted.Close)
-	silent := serve(t, func(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() })
-	endless := serve(t, func(w http.ResponseWriter, req *http.Request) {
-		_, _ = io.WriteString(w, "partial")
-		_ = http.NewResponseController(w).Flush()
-		<-req.Context().Done()
-	})
 	plain := newEcho(t)
 	for _, tt := range []struct {
 		name, url, want string
-		timeout         bool
 		outcome         span.Outcome
 	}{
-		{"a name that does not exist", "http://no-such-host.invalid/", "dns", false, span.OutcomeNotSent},
-		{"nobody listens", "http://" + closedPort(t), "connection_refused", false, span.OutcomeNotSent},
+		{"a name that does not exist", "http://no-such-host.invalid/", "dns", span.OutcomeNotSent},
+		{"nobody listens", "http://" + closedPort(t), "connection_refused", span.OutcomeNotSent},
 		{"a reset after the request", "http://" + listen(t, func(c *net.TCPConn) {
 			_, _ = http.ReadRequest(bufio.NewReader(c))
 			reset(c)
-		}), "connection_reset", false, span.OutcomeSentFailed},
-		{"closed without an answer", rawServer(t, ""), "connection_reset", false, span.OutcomeSentFailed},
-		{"an untrusted certificate", untrusted.URL, "tls", false, span.OutcomeNotSent},
-		{"no TLS behind https", "https://" + hostPort(plain.URL), "tls", false, span.OutcomeNotSent},
-		{"no answer in time", silent.URL, "timeout", true, span.OutcomeSentFailed},
-		{"no end of the body in time", endless.URL, "timeout", true, span.OutcomeAnswered},
+		}), "connection_reset", span.OutcomeSentFailed},
+		{"closed without an answer", rawServer(t, ""), "connection_reset", span.OutcomeSentFailed},
+		{"an untrusted certificate", untrusted.URL, "tls", span.OutcomeNotSent},
+		{"no TLS behind https", "https://" + hostPort(plain.URL), "tls", span.OutcomeNotSent},
 		{
 			"a body cut short", rawServer(t, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut"),
-			"body_read", false, span.OutcomeAnswered,
+			"body_read", span.OutcomeAnswered,
 		},
 		{
 			"a body that breaks its chunks", rawServer(t,
 				"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
-			"body_read", false, span.OutcomeAnswered,
+			"body_read", span.OutcomeAnswered,
 		},
 		{"a body that is reset", "http://" + listen(t, func(c *net.TCPConn) {
 			_, _ = http.ReadRequest(bufio.NewReader(c))
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut")
 			reset(c)
-		}), "body_read", false, span.OutcomeAnswered},
-		{"no HTTP", rawServer(t, "SMTP is not HTTP\r\n\r\n"), "protocol", false, span.OutcomeSentFailed},
+		}), "body_read", span.OutcomeAnswered},
+		{"no HTTP", rawServer(t, "SMTP is not HTTP\r\n\r\n"), "protocol", span.OutcomeSentFailed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, nil)
-			req := request(t, "GET", tt.url)
-			vu := t.Context()
-			if tt.timeout {
-				ctx, cancel := context.WithTimeout(vu, 100*time.Millisecond)
-				defer cancel()
-				req = req.WithContext(ctx)
-			}
-			op := r.client(ClientConfig{}).Start(vu, operation("GET", tt.url))
-			err := r.through(op, req)
+			r.base.DialContext = (&net.Dialer{Resolver: nameless(t)}).DialContext
+			op := r.client(ClientConfig{}).Start(t.Context(), operation("GET", tt.url))
+			err := r.through(op, request(t, "GET", tt.url))
 			require.Error(t, err)
 			op.End(err)
 			got := r.one()

@@ -31,6 +31,10 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
+// inOnePiece is set to an hour where the number of requests matters: what is
+// queued is sent at shutdown.
+const inOnePiece = "OTEL_BSP_SCHEDULE_DELAY"
+
 // request1 is the only request that the collector got.
 func (c *collector) request1(tb testing.TB) *coltracepb.ExportTraceServiceRequest {
 	tb.Helper()
@@ -48,7 +52,7 @@ func TestExportSendsHeadersAndGzip(t *testing.T) {
 			c := newCollector(t, nil)
 			e := newExporting(t, to(c.address,
 				"OTEL_EXPORTER_OTLP_HEADERS", "X-Scope-OrgID=shop, authorization=Basic%20dTpw",
-				"OTEL_EXPORTER_OTLP_COMPRESSION", compression))
+				"OTEL_EXPORTER_OTLP_COMPRESSION", compression, inOnePiece, "3600000"))
 			e.burst(3)
 			e.shutdown()
 			c.request1(t)
@@ -76,7 +80,7 @@ func TestExportedSpansSayWhatTheyAre(t *testing.T) {
 	t.Parallel()
 	c, server := newCollector(t, nil), newEcho(t)
 	e := newExporting(t, to(c.address,
-		"OTEL_SERVICE_NAME", "load", "OTEL_RESOURCE_ATTRIBUTES", "service.name=other,team=a%2Cb"))
+		inOnePiece, "3600000", "OTEL_SERVICE_NAME", "load", "OTEL_RESOURCE_ATTRIBUTES", "service.name=other,team=a%2Cb"))
 	client, err := NewClient(e.Provider, ClientConfig{Continue: true}, &sinkLog{})
 	require.NoError(t, err)
 	what := operation("GET", server.URL)
@@ -274,6 +278,7 @@ func TestExportOverHTTP(t *testing.T) {
 			e := newExporting(t, map[string]string{
 				variable: endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
 				"OTEL_EXPORTER_OTLP_TRACES_HEADERS": "x-key=k", "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+				inOnePiece: "3600000",
 			})
 			e.burst(10)
 			e.shutdown()
