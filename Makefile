@@ -7,8 +7,6 @@ GO          ?= go
 BIN         := bin
 SOURCES     := $(shell git ls-files '*.go' go.mod go.sum 2>/dev/null) extension/internal/report/assets
 LINT_VERSION := $(shell sed -n '1s/^\# *//p' .golangci.yml)
-SEED        ?= 1
-FUZZTIME    ?= 30s
 
 .DEFAULT_GOAL := help
 # Compose v2 where there is one, else docker-compose 1.29.
