@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -224,7 +223,7 @@ func TestBigBodiesAreStreamed(t *testing.T) {
 	require.NoError(t, err)
 	response, err := client(t, 1).Do(request)
 	require.NoError(t, err)
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	sum := make([]byte, sha256.Size)
 	_, err = io.ReadFull(response.Body, sum)
 	require.NoError(t, err)
@@ -264,7 +263,7 @@ func TestHeaderOfAMebibyte(t *testing.T) {
 	go func() { _, _ = io.WriteString(conn, text+strings.Repeat("y", 1000)) }()
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	assert.Equal(t, 431, response.StatusCode)
@@ -318,7 +317,7 @@ func TestUpstreamThatIsDown(t *testing.T) {
 		_ = response.Body.Close()
 	}
 	require.Error(t, err, "toxiproxy connects before it reads")
-	require.False(t, errors.Is(err, http.ErrHandlerTimeout))
+	require.NotErrorIs(t, err, http.ErrHandlerTimeout)
 }
 
 // TestSlowClient sends and reads byte by byte.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -81,7 +82,7 @@ func echo(w http.ResponseWriter, q *http.Request) {
 	}
 	w.Header().Set("X-Path", q.URL.Path)
 	if len(body)%2 == 0 {
-		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	_, _ = w.Write(body)
 }
@@ -133,13 +134,13 @@ func (c *loadCase) once(
 		}
 		return false, false, err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	got, err := io.ReadAll(response.Body)
 	marks := response.Header.Values("X-Toxic")
 	switch {
 	case len(marks) > 1:
 		return false, false, fmt.Errorf("marked more than once: %q", marks)
-	case err != nil && !(c.breaks && len(marks) == 1):
+	case err != nil && (!c.breaks || len(marks) != 1):
 		return false, false, err
 	case len(marks) == 0:
 		if response.Header.Get("X-Path") != path || string(got) != body {
@@ -169,22 +170,22 @@ func (c *loadCase) disturb(t *testing.T, r *rig, round int) {
 		_, err := r.proxy.Toxics.AddToxicJson(bytes.NewReader(fmt.Appendf(nil, text, direction)))
 		require.NoError(t, err)
 	}
-	seen := func(n uint64) { r.until(t, n) }
+	seen := func() { r.until(t, 100) }
 	add(own[0])
 	require.NoError(t, r.hub.Add("ours", c.kind, json.RawMessage(c.first)))
-	seen(100)
+	seen()
 	add(own[1])
 	add(own[2])
-	seen(100)
+	seen()
 	require.NoError(t, r.hub.Update("ours", json.RawMessage(c.second)))
-	seen(100)
+	seen()
 	if !c.breaks {
 		// A write that fails while toxiproxy takes one of its own toxics out blocks
 		// it for ever: https://github.com/Shopify/toxiproxy, link.go, RemoveToxic.
 		for _, name := range []string{"own-latency", "own-slicer", "own-bandwidth"} {
 			require.NoError(t, r.proxy.Toxics.RemoveToxic(context.Background(), name))
 		}
-		seen(100)
+		seen()
 	}
 	_, err := r.hub.Remove("ours")
 	require.NoError(t, err)

@@ -72,7 +72,7 @@ func accept(tb testing.TB, handle func(net.Conn)) *rig {
 				return
 			}
 			go func() {
-				defer conn.Close()
+				defer func() { _ = conn.Close() }()
 				_ = conn.SetDeadline(time.Now().Add(patience))
 				handle(conn)
 			}()
@@ -129,7 +129,7 @@ func do(
 	}
 	response, err := c.Do(request)
 	require.NoError(tb, err)
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
 	require.NoError(tb, err)
 	return response, string(text)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -27,10 +28,8 @@ func picking(tb testing.TB, attributes string) *picker {
 // asking is the head of a request; headers are lines.
 func asking(tb testing.TB, method, target string, headers ...string) *httpstream.Head {
 	tb.Helper()
-	raw := method + " " + target + " HTTP/1.1\r\n"
-	for _, header := range headers {
-		raw += header + "\r\n"
-	}
+	raw := strings.Join(append([]string{method + " " + target + " HTTP/1.1"}, headers...), "\r\n") +
+		"\r\n"
 	part, _ := httpstream.NewRequestParser().Next([]byte(raw + "\r\n"))
 	require.Equal(tb, httpstream.KindHead, part.Kind)
 	return part.Head

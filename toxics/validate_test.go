@@ -15,7 +15,7 @@ func TestBadAttributesAreNamed(t *testing.T) {
 	for _, c := range []struct{ kind, attributes, want string }{
 		{"http_nothing", `{}`, `toxic type must be one of http_status, http_latency, http_header, http_reset, http_body, http_script, got "http_nothing"`},
 		{"http_status", `[1]`, `http_status: attributes must be an object, got [1]`},
-		{"http_status", `{"stats":503}`, `http_status: stats is not an attribute; accepted are body, every, first, headers, limit, match, mode, probability, retry_after, seed, status`},
+		{"http_status", `{"stats":503}`, `http_status: stats is not an attribute; accepted are body, every, first, headers, limit, match, mode, phase, probability, retry_after, seed, status`},
 		{"http_status", `{"status":"bad"}`, `http_status: status must be a whole number, got "bad"`},
 		{"http_status", `{"status":503.5}`, `http_status: status must be a whole number, got 503.5`},
 		{"http_status", `{"status":99}`, `http_status: status must be between 200 and 599, got 99`},

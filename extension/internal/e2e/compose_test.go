@@ -37,7 +37,9 @@ type stack struct {
 // TestCompose is the stack for real: images from the built binaries, the main
 // scenario and the negative control through the containers, and a service that
 // is killed and started again in the middle of a run.
-func TestCompose(t *testing.T) { //nolint:paralleltest // it has the machine's engine for itself
+//
+//nolint:paralleltest // it has the machine's engine for itself, and its steps an order
+func TestCompose(t *testing.T) {
 	if os.Getenv("CONTINUITY_COMPOSE") == "" {
 		t.Skip("CONTINUITY_COMPOSE is not set: run `make test-compose`")
 	}
@@ -200,7 +202,7 @@ func (s *stack) reports() []string {
 func (s *stack) await(url string) {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
-		resp, err := http.Get(url) //nolint:gosec // a port of this test
+		resp, err := http.Get(url)
 		if err != nil {
 			return false
 		}
@@ -223,7 +225,7 @@ func startEngine(t *testing.T) []string {
 		t.Fatal("no Docker engine answers and dockerd is not installed: " +
 			"start one, or apt-get install docker.io iptables")
 	}
-	dir, err := os.MkdirTemp("", "engine") // a socket's path has to be short
+	dir, err := os.MkdirTemp("", "engine") //nolint:usetesting // a socket's path has to be short
 	require.NoError(t, err)
 	socket := "unix://" + filepath.Join(dir, "s")
 	log, err := os.Create(filepath.Join(dir, "log"))

@@ -18,13 +18,15 @@ func identityTags() []string { return []string{"testid", "testrun_name", "instan
 // looked for.
 func identity(args []string) map[string]string {
 	out := make(map[string]string)
-	for i, arg := range args {
-		pair, joined := strings.CutPrefix(arg, "--tag=")
-		if !joined {
-			if arg != "--tag" || i+1 == len(args) {
-				continue
-			}
-			pair = args[i+1]
+	previous := ""
+	for _, arg := range args {
+		pair, given := strings.CutPrefix(arg, "--tag=")
+		if previous == "--tag" {
+			pair, given = arg, true
+		}
+		previous = arg
+		if !given {
+			continue
 		}
 		name, value, ok := strings.Cut(pair, "=")
 		if ok && value != "" && slices.Contains(identityTags(), name) {
