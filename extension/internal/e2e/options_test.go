@@ -34,7 +34,7 @@ func TestEndToEndBadInput(t *testing.T) {
 		},
 		"an unknown propagator": {"new Client({ propagators: ['w3c'] });", `"w3c"`},
 		"an unknown source": {
-			"configure({ source: 'zipkin' });", `configure.source must be`,
+			"configure({ source: 'zipkin' });", `configure.source "zipkin" is unknown: accepted are`,
 		},
 		"an unknown option of configure": {
 			"configure({ settel: '1s' });", "configure.settel is not an option",

@@ -28,6 +28,7 @@ type Ledger struct {
 	phase  string
 	last   map[toxicKey]Counters // as they were read last
 	script map[toxicKey]bool
+	added  int // marks
 }
 
 type toxicKey struct{ proxy, name, kind, phase string }
@@ -37,6 +38,7 @@ type mark struct {
 	phase, mode string
 	base        toxics.Counts
 	planned     bool
+	order       int // of the rows
 }
 
 // key is the key under which the toxic counts.
@@ -61,7 +63,8 @@ func (l *Ledger) add(key toxicKey, m mark) {
 	if marks := l.marks[key]; len(marks) > 0 && current.Mode != "" {
 		marks[len(marks)-1].mode = current.Mode
 	}
-	m.base = current.Counts
+	l.added++
+	m.base, m.order = current.Counts, l.added
 	l.marks[key] = append(l.marks[key], m)
 }
 
@@ -119,7 +122,11 @@ func (l *Ledger) Rows(now []Counters) []Row {
 	if now != nil {
 		l.read(now)
 	}
-	var out []Row
+	type ordered struct {
+		Row
+		order int
+	}
+	var rows []ordered
 	for key, marks := range l.marks {
 		current := l.last[key]
 		for i := range marks {
@@ -131,14 +138,18 @@ func (l *Ledger) Rows(now []Counters) []Row {
 			}
 			row := marks[i].row(key, end)
 			if row.Seen > 0 || marks[i].planned || len(marks) == 1 {
-				out = append(out, row)
+				rows = append(rows, ordered{row, marks[i].order})
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Row) int {
+	slices.SortFunc(rows, func(a, b ordered) int {
 		return cmp.Or(strings.Compare(a.Proxy, b.Proxy), strings.Compare(a.Toxic, b.Toxic),
-			strings.Compare(a.Type, b.Type))
+			strings.Compare(a.Type, b.Type), cmp.Compare(a.order, b.order))
 	})
+	out := make([]Row, 0, len(rows))
+	for _, row := range rows {
+		out = append(out, row.Row)
+	}
 	return out
 }
 

@@ -249,10 +249,10 @@ func TestRunThatCannotStart(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	for want, change := range map[string]func(*settings){
-		"already in use":           func(s *settings) { s.listenHTTP = taken.Addr().String() },
-		"listen.http":              func(s *settings) { s.listenHTTP = taken.Addr().String() },
-		"configure.results: ":      func(s *settings) { s.results = filepath.Join(file, "results") },
-		`configure.source must be`: func(s *settings) { s.source = "zipkin" },
+		"already in use":      func(s *settings) { s.listenHTTP = taken.Addr().String() },
+		"listen.http":         func(s *settings) { s.listenHTTP = taken.Addr().String() },
+		"configure.results: ": func(s *settings) { s.results = filepath.Join(file, "results") },
+		`configure.source "zipkin" is unknown: accepted are`:    func(s *settings) { s.source = "zipkin" },
 		`configure.sample must be above 0 and at most 1, got 2`: func(s *settings) { s.sample = 2 },
 	} {
 		r := newTestRun(t, change)

@@ -30,7 +30,7 @@ type Config struct {
 	Warn func(message string)
 }
 
-// shutdownTimeout bounds the end of requests and of exports.
+// shutdownTimeout bounds the end of requests, and that of the exports after it.
 const shutdownTimeout = 5 * time.Second
 
 // Run serves until ctx ends, then finishes requests and exports the last
@@ -48,13 +48,14 @@ func Run(ctx context.Context, c Config) (err error) {
 	var servers []*http.Server
 	var providers []*telemetry
 	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-		defer cancel()
+		ctx := context.WithoutCancel(ctx)
 		for _, server := range slices.Backward(servers) {
-			err = errors.Join(err, server.Shutdown(closing))
+			err = errors.Join(err, stop(ctx, server))
 		}
+		exporting, cancel := context.WithTimeout(ctx, shutdownTimeout)
+		defer cancel()
 		for _, p := range providers {
-			p.shutdown(closing)
+			p.shutdown(exporting)
 		}
 	}()
 	failed := make(chan error, 3)
@@ -104,5 +105,17 @@ func serveAll(
 	_, err = serve("gateway", c.Gateway, func(t *telemetry) http.Handler {
 		return gatewayRoutes(t, c, inventory, pricing)
 	})
+	return err
+}
+
+// stop lets a server finish its requests, and closes what is left then: for
+// some seconds a connection without a request counts as one that has a request.
+func stop(ctx context.Context, server *http.Server) error {
+	closing, cancel := context.WithTimeout(ctx, shutdownTimeout)
+	defer cancel()
+	err := server.Shutdown(closing)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return server.Close()
+	}
 	return err
 }
