@@ -87,5 +87,6 @@ func (t *autoTransport) start(ctx context.Context, req *http.Request) *autoOpera
 		Method: req.Method, URL: req.URL.String(), Labels: auto.labels.labels,
 		DefaultUserAgent: t.state.Options.UserAgent.String,
 	})
+	run.countExcluded(auto.op)
 	return auto
 }

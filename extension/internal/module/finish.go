@@ -88,7 +88,7 @@ func (r *run) spans() report.Spans {
 	if r.receiver != nil {
 		s.Rejected = r.receiver.Stats().Rejected
 	}
-	s.HookErrors = r.hookErrors.Load()
+	s.HookErrors, s.Excluded = r.hookErrors.Load(), r.excluded.Load()
 	return s
 }
 

@@ -11,16 +11,13 @@ import (
 	"reflect"
 	"runtime/debug"
 	"slices"
-	"time"
 
 	"github.com/grafana/sobek"
 	"go.k6.io/k6/v2/js/modules"
-
-	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 )
 
 // scriptInfo identifies the script of the run.
-type scriptInfo struct{ name, hash string }
+type scriptInfo struct{ name, hash, dir string }
 
 // init takes what only the init context knows and subscribes to the events of
 // the run, once.
@@ -85,15 +82,6 @@ func (r *run) sameSettings(s settings) error {
 	return nil
 }
 
-// describe is the identity of the run for its report.
-func (r *run) describe() report.Run {
-	return report.Run{
-		ID: r.id, Start: time.Now(), Labels: identified(identity(os.Args), r.settings.labels),
-		Script: r.script.name, ScriptHash: r.script.hash, Plan: r.faults.planName(),
-		K6Version: k6Version(), Version: moduleVersion(), Source: r.settings.source,
-	}
-}
-
 // readScript finds the script among k6's arguments and hashes it.
 func readScript(args []string) scriptInfo {
 	for _, arg := range args {
@@ -101,7 +89,7 @@ func readScript(args []string) scriptInfo {
 			continue
 		}
 		if sum, err := hashFile(arg); err == nil {
-			return scriptInfo{name: filepath.Base(arg), hash: sum}
+			return scriptInfo{name: filepath.Base(arg), hash: sum, dir: scriptDir(arg)}
 		}
 	}
 	return scriptInfo{}

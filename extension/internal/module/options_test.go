@@ -117,6 +117,7 @@ func TestExcludedURLsAreOutsideTracing(t *testing.T) {
 	}
 	assert.Empty(t, v.spans())
 	assert.Empty(t, v.attempts())
+	assert.EqualValues(t, 4, v.module.run.excluded.Load(), "they are counted")
 }
 
 func TestSampling(t *testing.T) {

@@ -38,6 +38,7 @@ type run struct {
 	instruments *instruments
 	quiet       bool // k6's own summary is off
 	hookErrors  atomic.Uint64
+	excluded    atomic.Uint64 // requests outside tracing
 
 	startOnce sync.Once
 	startErr  error
@@ -182,6 +183,13 @@ func (r *run) phase() string { return r.faults.phase() }
 func (r *run) take(samples chan<- metrics.SampleContainer) {
 	if r.samples.Load() == nil {
 		r.samples.CompareAndSwap(nil, &samples)
+	}
+}
+
+// countExcluded counts a request that is outside tracing: it has no attempt.
+func (r *run) countExcluded(op *traced.Operation) {
+	if op.Excluded() {
+		r.excluded.Add(1)
 	}
 }
 

@@ -52,6 +52,7 @@ func (c *client) begin(method string, target, params sobek.Value) (*send, error)
 		return nil, err
 	}
 	s.op = core.Start(ctx, s.operation(state, object))
+	c.instance.run.countExcluded(s.op)
 	return s, nil
 }
 

@@ -30,6 +30,9 @@ func (r *Report) findings() []finding {
 		c.Injected-min(c.Detected, c.Injected), c.Injected)
 	add(true, c.FalseBreak > 0 && c.Injected > 0,
 		"%d breaks that no toxic caused", c.FalseBreak)
+	add(true, s.Received == 0 && r.Totals.Verdicts[verdict.Missing.String()] > 0,
+		"no span arrived from any service, so this says nothing of their context: "+
+			"check where they export to")
 	add(true, r.Totals.HopBreaks > 0,
 		"%s did not appear in the trace", count(r.Totals.HopBreaks, "expected service"))
 	add(true, s.Failed+s.Dropped+s.InFlight > 0,

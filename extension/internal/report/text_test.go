@@ -128,3 +128,19 @@ func TestPercentNeverRoundsABreakAway(t *testing.T) {
 		assert.Equal(t, want, Percent(rate))
 	}
 }
+
+// A run without a single span from a service is told apart from one whose
+// services lost the context.
+func TestSummarySaysThatNoSpanArrived(t *testing.T) {
+	t.Parallel()
+	const news = "no span arrived from any service"
+	r := &Report{Totals: Counts{
+		Attempts: 3, Broken: 3, Verdicts: map[string]uint64{"missing": 3},
+	}}
+	var silent, spoken strings.Builder
+	require.NoError(t, WriteText(&silent, r, TextOptions{}))
+	assert.Contains(t, silent.String(), news)
+	r.Spans.Received = 1
+	require.NoError(t, WriteText(&spoken, r, TextOptions{}))
+	assert.NotContains(t, spoken.String(), news)
+}
