@@ -42,16 +42,32 @@ func requireSums(t *testing.T, r run) {
 			assert.Equal(t, r.report.Totals.Attempts, rows, "rows by %s", dimension)
 		}
 	}
-	var injected, seen uint64
+	injected, seen := make(map[string]uint64), make(map[string]uint64)
 	for _, f := range r.report.Faults {
-		if strings.HasPrefix(f.Type, "http_") {
-			injected += f.Injected
+		if strings.HasPrefix(f.Type, "http_") && f.Injected > 0 {
+			injected[f.Phase+": "+f.Toxic] += f.Injected
 		}
 	}
 	for _, s := range r.report.Seen {
-		seen += s.Count
+		seen[s.Phase+": "+s.Toxic] += s.Count
 	}
 	assert.Equal(t, injected, seen, "faults that the toxics injected and that the load saw")
+}
+
+// Phases that change twice a second, with requests under way at every change.
+func TestEndToEndFaultsCountUnderTheirPhase(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	e.demo()
+	plan := short()
+	plan["PLAN"] = strings.Replace(plan["PLAN"], "short.json", "flip.json", 1)
+	plan["VUS"] = "30"
+	r := e.run("scripts/checkout.js", plan)
+	require.Equal(t, 99, r.code, r.output)
+	requireSums(t, r)
+	assert.Equal(t, r.report.Control.Injected, r.report.Control.Detected)
+	assert.Zero(t, r.report.Control.FalseBreak)
+	assert.Len(t, r.report.Faults, 24, "two toxics in every other phase, one in the rest")
 }
 
 func TestEndToEndMainScenario(t *testing.T) {

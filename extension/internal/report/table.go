@@ -84,6 +84,9 @@ func (r *Report) sort() {
 		return cmp.Or(strings.Compare(a.From, b.From), strings.Compare(a.To, b.To))
 	})
 	slices.SortFunc(r.Services, func(a, b Service) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(r.Faults, func(a, b Fault) int {
+		return cmp.Compare(r.phaseIndex(a.Phase), r.phaseIndex(b.Phase))
+	})
 	slices.SortFunc(r.Seen, func(a, b Seen) int {
 		return cmp.Or(
 			cmp.Compare(r.phaseIndex(a.Phase), r.phaseIndex(b.Phase)),
