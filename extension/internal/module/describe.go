@@ -33,8 +33,10 @@ func commit(dir string) string {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), gitTimeout)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "git", "-C", dir, "describe", "--always", "--dirty",
-		"--abbrev=40", "--exclude=*").Output()
+	git := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=40",
+		"--exclude=*")
+	git.Dir = dir
+	out, err := git.Output()
 	if err != nil {
 		return ""
 	}
