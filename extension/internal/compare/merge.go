@@ -54,7 +54,8 @@ func Merge(parts []*report.Report) (*report.Report, error) {
 // same recognises a part that was given twice: no two processes of one source
 // start and end in the same nanoseconds with the same counts.
 func same(a, b *report.Report) bool {
-	return a.Run.Source == b.Run.Source && a.Run.Start.Equal(b.Run.Start) && a.Run.End.Equal(b.Run.End) &&
+	return a.Run.Source == b.Run.Source &&
+		a.Run.Start.Equal(b.Run.Start) && a.Run.End.Equal(b.Run.End) &&
 		a.Totals.Attempts == b.Totals.Attempts && a.Totals.Attempts > 0 &&
 		a.Totals.Held == b.Totals.Held && a.Spans == b.Spans
 }
