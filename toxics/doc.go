@@ -8,10 +8,27 @@
 //	http_reset    ends the connection before a request, after it, or after N
 //	              bytes of the response body
 //	http_body     truncates or corrupts a response body
+//	http_script   JavaScript functions decide per request
 //
 // All of them share one [Selector]. Every response that a toxic made or
-// changed says so: `X-Toxic: <type>; mode=…; name=…`; the mode of a request
-// whose trace context was taken or mangled starts with "context".
+// changed says so: `X-Toxic: <type>; mode=…; name=…; phase=…`; the mode of a
+// request whose trace context was taken or mangled starts with "context". The
+// phase is there, percent-encoded, when a plan put the toxic in.
+//
+// The source of an http_script defines onRequest(req, state) or
+// onResponse(res, req, state). They return nothing, and the exchange passes, or
+// an object with any of
+//
+//	status, body, headers, retryAfter   an answer: in place of the service on the
+//	                                    request, of its answer on the response
+//	delay                               milliseconds
+//	reset                               true, "before", "after", or body bytes
+//	truncate, corrupt                   body bytes that pass unharmed
+//	set, remove                         header lines, of the request or response
+//
+// A script has no access to the machine and a time limit per call; one that
+// throws, or returns anything else, lets the exchange pass and is counted. Its
+// state is an object of the connection.
 //
 // A fault of a request may need both directions of its connection, which
 // toxiproxy does not link. A [Hub] does: it is installed as two toxiproxy

@@ -7,7 +7,7 @@
 //	                                                          │ attempts
 //	toxiproxy.go ─► faults (plan, phases)                     ▼
 //	run.go: receiver ─ spans ─► join.Store ─► verdict ─► report, metrics.go
-//	lifecycle.go: TestStart starts the clock, TestEnd settles and writes
+//	settler.go judges while the load runs; finish.go settles and writes on TestEnd
 //
 // There is one [RootModule] per process and one instance per VU. The run, which
 // is shared by all of them, is configured in the init context of the first VU
