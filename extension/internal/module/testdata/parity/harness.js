@@ -44,6 +44,9 @@ function describe(res) {
       (type) => type.replace(/boundary=.*/, 'boundary=…'));
     request.body = request.body.replace(/[0-9a-f]{60}/g, '…').split('\r\n').sort().join('\n');
   }
+  if (request && request.headers.Cookie) { // k6 takes the cookies of params in any order
+    request.headers.Cookie = request.headers.Cookie.map((c) => c.split('; ').sort().join('; '));
+  }
   if (request && request.headers.Authorization) {
     request.headers.Authorization = request.headers.Authorization.map((a) => a.split(' ')[0]);
   }
