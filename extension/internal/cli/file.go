@@ -10,8 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"go.k6.io/k6/v2/cmd/state"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 )
@@ -54,14 +56,23 @@ func (e *edge) readReport(name string) (*report.Report, error) {
 	return r, nil
 }
 
+// readReports reads reports side by side. Of several that cannot be read, the
+// first in order is the error.
 func (e *edge) readReports(files []string) ([]*report.Report, error) {
-	reports := make([]*report.Report, 0, len(files))
-	for _, name := range files {
-		r, err := e.readReport(name)
+	reports, errs := make([]*report.Report, len(files)), make([]error, len(files))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0)) // the largest ones take tens of megabytes
+	for i, name := range files {
+		group.Go(func() error {
+			reports[i], errs[i] = e.readReport(name)
+			return nil
+		})
+	}
+	_ = group.Wait() // the errors are in order in errs
+	for _, err := range errs {
 		if err != nil {
 			return nil, err
 		}
-		reports = append(reports, r)
 	}
 	return reports, nil
 }

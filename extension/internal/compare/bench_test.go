@@ -2,11 +2,13 @@ package compare
 
 import (
 	"bytes"
+	"io"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
@@ -22,6 +24,8 @@ func BenchmarkCompare(b *testing.B) {
 	}
 }
 
+// BenchmarkReadAndCompare reads two reports side by side, as the command does,
+// and compares them.
 func BenchmarkReadAndCompare(b *testing.B) {
 	var files [2][]byte
 	for i := range files {
@@ -29,15 +33,27 @@ func BenchmarkReadAndCompare(b *testing.B) {
 	}
 	b.ReportMetric(float64(len(files[0])), "bytes/report")
 	for b.Loop() {
-		var reports []*report.Report
-		for _, f := range files {
-			r, err := report.ReadJSON(bytes.NewReader(f))
-			require.NoError(b, err)
-			reports = append(reports, r)
+		var reports [2]*report.Report
+		var group errgroup.Group
+		for i, f := range files {
+			group.Go(func() (err error) {
+				reports[i], err = report.ReadJSON(bytes.NewReader(f))
+				return err
+			})
 		}
-		_, err := Compare(reports, Options{})
+		require.NoError(b, group.Wait())
+		_, err := Compare(reports[:], Options{})
 		require.NoError(b, err)
 	}
+}
+
+func BenchmarkWriteLarge(b *testing.B) {
+	r := large(b, 1)
+	for b.Loop() {
+		require.NoError(b, report.WriteJSON(io.Discard, r))
+		require.NoError(b, report.WriteHTML(io.Discard, r, report.HTMLOptions{}))
+	}
+	b.ReportMetric(float64(r.Totals.Attempts), "attempts/report")
 }
 
 // large is the report of 10 million attempts with full tables and an hour of

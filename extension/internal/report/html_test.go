@@ -227,6 +227,18 @@ func TestEveryExampleOfABrokenVerdictSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
+func TestNamesThatStartWithTheMethodSayItOnce(t *testing.T) {
+	t.Parallel()
+	for want, a := range map[string]ExampleAttempt{
+		"GET /cart": {Method: "GET", Name: "GET /cart"},
+		"GET /b":    {Method: "GET", Name: "/b"},
+		"PUT GET /": {Method: "PUT", Name: "GET /"},
+		"/c":        {Name: "/c"},
+	} {
+		assert.Equal(t, want, a.request())
+	}
+}
+
 func TestMarksOfAnyoneAreBounded(t *testing.T) {
 	t.Parallel()
 	b := NewBuilder(Run{Start: start()}, BuilderOptions{})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -188,6 +189,7 @@ func TestReadingHistogramsOfAnotherRange(t *testing.T) {
 	w := zlib.NewWriter(&bomb)
 	_, err := w.Write(make([]byte, 1<<20))
 	require.NoError(t, errors.Join(err, w.Close()))
+	binary.BigEndian.PutUint32(bomb.Bytes()[4:], uint32(bomb.Len()-hdrPrefix))
 	err = new(Histogram).UnmarshalJSON(fmt.Appendf(nil, `{"count": 0, "hdr": %q}`,
 		base64.StdEncoding.EncodeToString(bomb.Bytes())))
 	require.ErrorContains(t, err, "covers 0 to 0")
