@@ -34,7 +34,7 @@ type autoOperation struct {
 // auto returns the transport of a VU's requests of this moment. It is the VU's
 // own if the run could not be started, which has stopped the test already.
 func (c *client) auto(state *lib.State, parent func() context.Context) http.RoundTripper {
-	c.instance.run.take(state.Samples)
+	c.instance.run.take(state)
 	base := baseTransport(state)
 	core, err := c.traced()
 	if err != nil {

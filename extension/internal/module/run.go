@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"go.k6.io/k6/v2/lib"
 	"go.k6.io/k6/v2/metrics"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/backend"
@@ -52,6 +53,7 @@ type run struct {
 	settler   *settler
 
 	samples atomic.Pointer[chan<- metrics.SampleContainer]
+	options atomic.Pointer[lib.Options] // k6's, known with the first request
 }
 
 func newRun() *run {
@@ -179,10 +181,12 @@ func (r *run) Close(id tracecontext.TraceID) {
 // phase names the fault phase of this moment; empty without a plan.
 func (r *run) phase() string { return r.faults.phase() }
 
-// take remembers where k6 wants its samples; any VU's state tells.
-func (r *run) take(samples chan<- metrics.SampleContainer) {
+// take remembers where k6 wants its samples, and k6's options; any VU's state
+// tells.
+func (r *run) take(state *lib.State) {
 	if r.samples.Load() == nil {
-		r.samples.CompareAndSwap(nil, &samples)
+		r.options.Store(&state.Options)
+		r.samples.CompareAndSwap(nil, &state.Samples)
 	}
 }
 

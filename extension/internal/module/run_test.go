@@ -14,7 +14,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.k6.io/k6/v2/lib"
 	"go.k6.io/k6/v2/metrics"
+	"gopkg.in/guregu/null.v3"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
@@ -64,8 +66,7 @@ func (r *testRun) begin() {
 	r.t.Helper()
 	_, err := r.start()
 	require.NoError(r.t, err)
-	var samples chan<- metrics.SampleContainer = r.samples
-	r.take(samples)
+	r.take(&lib.State{Samples: r.samples, Options: lib.Options{RPS: null.IntFrom(7)}})
 }
 
 // attempt records an attempt that was answered, with tags, as a trace of its own.

@@ -77,7 +77,7 @@ func (i *instance) span(call sobek.FunctionCall) sobek.Value {
 		common.Throw(rt, err)
 	}
 	i.spans.track(rt)
-	i.run.take(i.vu.State().Samples)
+	i.run.take(i.vu.State())
 	ctx, app := provider.StartSpan(i.spans.context(i.vu.Context()), name, attributes, i.run)
 	before := i.spans.active.Swap(&activeSpan{ctx: ctx, span: app})
 	result, err := fn(sobek.Undefined(), rt.ToValue(
@@ -129,7 +129,7 @@ var (
 // active is the context whose span the requests of this moment join: the
 // application span that is open, else the iteration's if the scope says so.
 func (i *instance) active(state *lib.State, scope string) context.Context {
-	i.run.take(state.Samples)
+	i.run.take(state)
 	if scope == "iteration" && i.spans.active.Load() == nil {
 		return i.iteration(i.vu.Context(), state)
 	}

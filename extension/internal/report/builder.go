@@ -1,6 +1,7 @@
 package report
 
 import (
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -98,6 +99,16 @@ func (b *Builder) SetPhases(phases []Phase) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.phases = phases
+}
+
+// SetOptions adds options to those of the run, once they are known.
+func (b *Builder) SetOptions(options map[string]string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.run.Options == nil {
+		b.run.Options = make(map[string]string, len(options))
+	}
+	maps.Copy(b.run.Options, scrubMap(options))
 }
 
 // SetFaults sets what the toxics have counted so far.
