@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
@@ -144,4 +145,13 @@ func (b *Builder) reportExamples() []Example {
 		}
 	}
 	return out
+}
+
+// request names what an attempt asked for. The names of requests often start
+// with the method already.
+func (a *ExampleAttempt) request() string {
+	if a.Method == "" || strings.HasPrefix(a.Name, a.Method+" ") {
+		return a.Name
+	}
+	return a.Method + " " + a.Name
 }

@@ -155,7 +155,7 @@ func (d *drawing) attempts(list []ExampleAttempt, depth int) {
 		}
 		d.add(bar{
 			Class: "attempt " + classOf(a.Verdict), Depth: depth, Note: attemptNote(a),
-			Label: fmt.Sprintf("attempt %d %s", a.Number, short(a.Method+" "+a.Name)),
+			Label: fmt.Sprintf("attempt %d %s", a.Number, short(a.request())),
 		}, a.StartMS, a.DurationMS)
 		if what := absent(a); what != "" {
 			d.add(bar{Class: "absent", Label: what, Note: short(a.Reason), Depth: depth + 1},
