@@ -32,6 +32,9 @@ type Config struct {
 	// ClientService is the load's service.name; by default the load is the spans
 	// of k6/x/continuity.
 	ClientService string `mapstructure:"client_service"`
+	// Shards is how many Collectors share the load behind a balancer; 0 when that
+	// is not known. Merge then notices one of which there is no report at all.
+	Shards int `mapstructure:"shards"`
 	// Labels are put into every report. With testid, parts are merged as one run.
 	Labels map[string]string `mapstructure:"labels"`
 }
@@ -49,6 +52,7 @@ const (
 	maxWindow = 24 * time.Hour
 	maxSettle = time.Hour
 	maxHeld   = 100_000_000
+	maxShards = 10_000
 )
 
 // Validate implements the Collector's configuration check.
@@ -75,6 +79,9 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxWaiting < 1 || c.MaxWaiting > maxHeld {
 		fail("max_waiting must be between 1 and %d, got %d", maxHeld, c.MaxWaiting)
+	}
+	if c.Shards < 0 || c.Shards > maxShards {
+		fail("shards must be between 0 (not known) and %d, got %d", maxShards, c.Shards)
 	}
 	for i, service := range c.Expect {
 		if service == "" {

@@ -22,7 +22,7 @@ func settleAll(t *testing.T, now time.Time, shards ...*shard) {
 		}
 	}
 	for _, s := range shards {
-		s.write(t, now)
+		s.stop(t, now)
 	}
 }
 
@@ -54,7 +54,7 @@ func TestAShardThatWasReplacedDoubtsTheAttemptsFromBefore(t *testing.T) {
 	load := newTraffic(1, begin.UnixNano())
 	load.operation("baseline", "missing")
 	started := begin.Add(5 * time.Second)
-	later := newTraffic(2, started.UnixNano())
+	later := newTraffic(2, started.Add(time.Minute).UnixNano())
 	later.operation("baseline", "missing")
 	s := newShard(dir, "new", started)
 	require.NoError(t, s.intake.take(batch(append(load.spans, later.spans...)...), started))
@@ -96,9 +96,9 @@ func TestWhatWasDueWhenTheCollectorStoppedIsUndecided(t *testing.T) {
 	load.operation("baseline", "missing")
 	require.NoError(t, s.intake.take(batch(load.spans...), now))
 	for _, trace := range s.intake.drain("stopped", now) {
-		s.parts.add(trace)
+		s.parts.add(trace, now)
 	}
-	s.write(t, now)
+	s.stop(t, now)
 	assert.Equal(t, map[string]uint64{"continued": 1, "undecided": 1}, merged(t, dir).Totals.Verdicts)
 }
 

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -26,21 +27,26 @@ type shard struct {
 func newShard(dir, instance string, now time.Time) *shard {
 	c := Config{
 		Directory: dir, Settle: 10 * time.Second, Linger: time.Second, MaxTraces: 1 << 20,
-		MaxWaiting: 1 << 20,
+		MaxWaiting: 1 << 20, Window: time.Second,
 	}
 	return &shard{intake: newIntake(c, now), parts: newParts(c, instance, now)}
 }
 
 func (s *shard) advance(now time.Time) {
 	for _, t := range s.intake.advance(now) {
-		s.parts.add(t)
+		s.parts.add(t, now)
 	}
 	s.parts.claim(s.intake.takeClaims())
 }
 
-func (s *shard) write(t require.TestingT, now time.Time) {
+// write ends a window, and stop the last one.
+func (s *shard) write(t require.TestingT, now time.Time) { s.end(t, false, now) }
+func (s *shard) stop(t require.TestingT, now time.Time)  { s.end(t, true, now) }
+
+func (s *shard) end(t require.TestingT, stopped bool, now time.Time) {
 	stats := s.intake.store.Stats()
-	require.NoError(t, s.parts.write(report.Spans{Received: stats.Spans, Foreign: stats.Foreign}, now))
+	spans := report.Spans{Received: stats.Spans, Foreign: stats.Foreign}
+	require.NoError(t, s.parts.write(spans, stopped, now))
 }
 
 // merged merges the partial reports of a directory, in the form in which they
@@ -69,6 +75,36 @@ func verdicts(r *report.Report) map[string]map[string]uint64 {
 	for _, dimension := range []string{"phase", "name", "attempt", "scenario", "service"} {
 		for _, row := range r.By[dimension] {
 			out[dimension+" "+row.Key] = row.Verdicts
+		}
+	}
+	return out
+}
+
+// overTime is the series of a report, by second, as text.
+func overTime(r *report.Report) map[int64]string {
+	out := make(map[int64]string)
+	for i, b := range r.Series.Buckets {
+		if b.Attempts > 0 {
+			second := r.Series.Start.Unix() + int64(i*r.Series.BucketSeconds)
+			out[second] = fmt.Sprintf("%d attempts, %d held, %d broken, %d errors, %v",
+				b.Attempts, b.Held, b.Broken, b.Errors, b.Duration.Bars())
+		}
+	}
+	return out
+}
+
+// distributions are the histograms of a report, the tables' too. How long traces
+// took to settle depends on when their spans came, and is left out.
+func distributions(r *report.Report) map[string][]report.Bar {
+	out := make(map[string][]report.Bar)
+	for name, h := range r.Histograms {
+		if name != "settle_ms" {
+			out[name] = h.Bars()
+		}
+	}
+	for dimension, rows := range r.By {
+		for i := range rows {
+			out[dimension+" "+rows[i].Key] = rows[i].Duration.Bars()
 		}
 	}
 	return out
@@ -126,15 +162,18 @@ func TestTwoShardsMergeToWhatOneProcessFinds(t *testing.T) {
 				s.advance(now)
 			}
 		}
-		single.write(t, now)
+		single.stop(t, now)
 		for _, s := range shards {
-			s.write(t, now)
+			s.stop(t, now)
 		}
 		want, got := merged(t, singleDir), merged(t, shardsDir)
 		require.Equal(t, uint64(attempts), want.Totals.Attempts)
 		require.Equal(t, verdicts(want), verdicts(got))
 		require.Equal(t, want.Control, got.Control)
 		require.Equal(t, want.Totals, got.Totals)
+		require.Equal(t, overTime(want), overTime(got))
+		require.Equal(t, distributions(want), distributions(got))
+		require.Empty(t, got.Warnings)
 	})
 }
 
@@ -159,7 +198,7 @@ func TestVerdictsOfEachFate(t *testing.T) {
 				now = now.Add(time.Second)
 				s.advance(now)
 			}
-			s.write(t, now)
+			s.stop(t, now)
 			r := merged(t, dir)
 			assert.Equal(t, map[string]uint64{want[fate]: 1}, r.Totals.Verdicts)
 			assert.Equal(t, "nightly", r.Run.Labels["testid"])

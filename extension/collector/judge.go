@@ -101,8 +101,9 @@ func (j *judge) ConsumeTraces(_ context.Context, td ptrace.Traces) error {
 func (j *judge) advance(settled func(time.Time) []*join.Trace) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, t := range settled(j.now()) {
-		j.tally.add(j.parts.add(t))
+	now := j.now()
+	for _, t := range settled(now) {
+		j.tally.add(j.parts.add(t, now))
 	}
 	j.parts.claim(j.intake.takeClaims())
 }
@@ -110,7 +111,7 @@ func (j *judge) advance(settled func(time.Time) []*join.Trace) {
 func (j *judge) write() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err := j.parts.write(j.spans(), j.now()); err != nil {
+	if err := j.parts.write(j.spans(), false, j.now()); err != nil {
 		j.log.Error("the partial report could not be written; it is kept for the next window",
 			zap.Error(err))
 	}
@@ -152,7 +153,7 @@ func (j *judge) Shutdown(ctx context.Context) error {
 	j.send(ctx)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err := j.parts.write(j.spans(), j.now()); err != nil {
+	if err := j.parts.write(j.spans(), true, j.now()); err != nil {
 		return errors.Join(errors.New("the last partial reports are lost"), err)
 	}
 	return nil

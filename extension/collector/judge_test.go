@@ -94,6 +94,7 @@ func TestConfigErrorsNameTheOptionTheValueAndWhatIsAccepted(t *testing.T) {
 		"linger must be above 0 and at most settle (15s), got 20s":           {"linger": "20s"},
 		"max_traces must be between 1 and 100000000, got 0":                  {"max_traces": 0},
 		"max_waiting must be between 1 and 100000000, got -5":                {"max_waiting": -5},
+		"shards must be between 0 (not known) and 10000, got -1":             {"shards": -1},
 		`expect[1] must name a service, got ""`:                              {"expect": []string{"a", ""}},
 		"'window' time: unknown unit":                                        {"window": "1parsec"},
 		"has invalid keys: windows":                                          {"windows": "1m"},

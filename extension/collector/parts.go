@@ -24,17 +24,26 @@ const maxTests = 100
 type parts struct {
 	config   Config
 	instance string
+	started  time.Time
 	begun    time.Time // of the window
 	counted  report.Spans
 	open     map[string]*report.Builder
-	tests    map[string]bool // seen since the start
-	written  int
+	tests    map[string]*course // of those that go on
+	written  uint64
+}
+
+// course is what the parts of one test have covered so far.
+type course struct {
+	parts       uint64 // written
+	end         time.Time
+	last        time.Time // when something of the test last settled
+	first, lead time.Time // when the window's first and last attempt began
 }
 
 func newParts(c Config, instance string, now time.Time) *parts {
 	return &parts{
-		config: c, instance: instance, begun: now,
-		open: make(map[string]*report.Builder), tests: make(map[string]bool),
+		config: c, instance: instance, started: now, begun: now,
+		open: make(map[string]*report.Builder), tests: make(map[string]*course),
 	}
 }
 
@@ -65,16 +74,37 @@ func (p *parts) of(test string) *report.Builder {
 }
 
 // add judges a settled trace.
-func (p *parts) add(t *join.Trace) verdict.Outcome {
+func (p *parts) add(t *join.Trace, now time.Time) verdict.Outcome {
 	outcome := verdict.Judge(t, verdict.Options{Expect: p.config.Expect})
 	if len(t.Attempts) > 0 {
 		test := testOf(t)
-		if len(p.tests) < maxTests {
-			p.tests[test] = true
-		}
 		p.of(test).Add(outcome)
+		p.note(test, t, now)
 	}
 	return outcome
+}
+
+// note keeps what the shard's record of a test says of its attempts.
+func (p *parts) note(test string, t *join.Trace, now time.Time) {
+	c := p.tests[test]
+	if c == nil {
+		if test == "" || len(p.tests) >= maxTests {
+			return
+		}
+		// Numbers that no part had before: a test that comes back begins anew.
+		c = &course{parts: p.written + 1, end: p.begun}
+		p.tests[test] = c
+	}
+	c.last = now
+	for i := range t.Attempts {
+		began := time.Unix(0, t.Attempts[i].Start)
+		if c.first.IsZero() || began.Before(c.first) {
+			c.first = began
+		}
+		if began.After(c.lead) {
+			c.lead = began
+		}
+	}
 }
 
 // testOf is the test that a trace's load named; empty for none.
@@ -86,7 +116,7 @@ func testOf(t *join.Trace) string {
 }
 
 // claim keeps claims for merge. Whose attempts they name is not known here, so
-// that every test gets them.
+// that every test that goes on gets them.
 func (p *parts) claim(claims []report.Claim) {
 	if len(claims) == 0 {
 		return
@@ -104,22 +134,22 @@ func (p *parts) claim(claims []report.Claim) {
 }
 
 // write writes the window's reports and begins the next window. A report that
-// cannot be written stays, and the next window adds to it.
-func (p *parts) write(spans report.Spans, now time.Time) error {
+// cannot be written stays, and the next window adds to it. A test that goes on
+// has a part in every window, even an empty one, so that merge can tell a shard
+// that is idle from one that is gone; the last one is final.
+func (p *parts) write(spans report.Spans, stopped bool, now time.Time) error {
+	for test := range p.tests {
+		p.of(test)
+	}
 	var errs []error
 	for i, test := range slices.Sorted(maps.Keys(p.open)) {
 		b := p.open[test]
-		if i == 0 { // spans are counted per shard, not per test
+		if i == 0 { // the ledger of spans is this shard's, not a test's
 			grown := growth(spans, p.counted)
 			b.SetSpans(grown)
-			if grown.Dropped > 0 {
-				b.Warn("spans were dropped for want of room: attempts of that time without " +
-					"a SERVER span are undecided; raise max_waiting or add shards")
-			}
-			if grown.Evicted > 0 {
-				b.Warn("traces settled early for want of room: raise max_traces or add shards")
-			}
+			warnOfRoom(b, grown)
 		}
+		p.sign(b, test, stopped, now)
 		name := fmt.Sprintf("%s-%s-%04d.json",
 			p.begun.UTC().Format("20060102T150405Z"), p.instance, p.written)
 		err := writeFile(p.config.Directory, name, func(w io.Writer) error {
@@ -134,11 +164,55 @@ func (p *parts) write(spans report.Spans, now time.Time) error {
 			p.counted = spans
 		}
 		delete(p.open, test)
+		p.proceed(test, now)
 	}
 	if len(p.open) == 0 {
 		p.begun = now
 	}
 	return errors.Join(errs...)
+}
+
+// sign puts the shard's record into a part.
+func (p *parts) sign(b *report.Builder, test string, stopped bool, now time.Time) {
+	c := p.tests[test]
+	if c == nil {
+		return
+	}
+	b.SetShard(report.Shard{
+		Instance: p.instance, Started: p.started, First: c.parts + 1, Last: c.parts + 1,
+		Begin: c.end, End: now, FirstAttempt: c.first, LastAttempt: c.lead,
+		Final: stopped || p.quiet(c, now), Stopped: stopped,
+		SettleMS: int(p.config.Settle.Milliseconds()), Shards: p.config.Shards,
+	})
+}
+
+// quiet reports whether so much time has passed since something of a test
+// settled that nothing of it can be under way.
+func (p *parts) quiet(c *course, now time.Time) bool {
+	return now.Sub(c.last) >= max(p.config.Window, 2*p.config.Settle)
+}
+
+// proceed begins a test's next part; one that was quiet is over.
+func (p *parts) proceed(test string, now time.Time) {
+	c := p.tests[test]
+	switch {
+	case c == nil:
+	case p.quiet(c, now):
+		delete(p.tests, test)
+	default:
+		*c = course{parts: c.parts + 1, end: now, last: c.last}
+	}
+}
+
+// warnOfRoom warns of what was given up for want of room.
+func warnOfRoom(b *report.Builder, grown report.Spans) {
+	if grown.Dropped > 0 {
+		b.Warn("spans were dropped for want of room: attempts of that time without " +
+			"a SERVER span are undecided; raise max_waiting or add shards")
+	}
+	if grown.Evicted > 0 {
+		b.Warn("traces settled early for want of room: raise max_traces or add shards")
+	}
 }
 
 // growth is what has been counted since before.

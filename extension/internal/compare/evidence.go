@@ -30,37 +30,53 @@ type move struct {
 	from, to string
 }
 
-// uniteEvidence adds the evidence of two parts. It returns the attempts whose
-// verdict changes now. Both lists keep what was matched, and the verdicts follow
-// from the lists alone, so that the result does not depend on which parts meet
-// first.
-func uniteEvidence(a, b *report.Partial) (*report.Partial, []move) {
+// uniteEvidence adds the evidence of two parts. The lists keep what was matched,
+// and the verdicts follow from the lists alone, so that the result does not
+// depend on which parts meet first.
+func uniteEvidence(a, b *report.Partial) *report.Partial {
 	out := &report.Partial{
 		Missing:        slices.Concat(a.Missing, b.Missing),
 		MissingDropped: a.MissingDropped + b.MissingDropped,
 		Claims:         uniteClaims(a.Claims, b.Claims),
 		ClaimsDropped:  a.ClaimsDropped + b.ClaimsDropped,
+		Shards:         uniteShards(a.Shards, b.Shards),
 	}
 	slices.SortFunc(out.Missing, func(x, y report.MissingAttempt) int {
 		return cmp.Or(bytes.Compare(x.TraceID[:], y.TraceID[:]), cmp.Compare(x.Order, y.Order),
 			bytes.Compare(x.SpanID[:], y.SpanID[:]))
 	})
-	var moves []move
-	for rest := out.Missing; len(rest) > 0; {
+	return out
+}
+
+// reconsiderAll gives all attempts their verdicts under the evidence. It returns
+// those that change, and how many each doubt has left undecided.
+func reconsiderAll(p *report.Partial, doubts []doubt) (moves []move, undecided map[*doubt]int) {
+	undecided = make(map[*doubt]int)
+	for rest := p.Missing; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && rest[n].TraceID == rest[0].TraceID {
 			n++
 		}
-		moves = append(moves, reconsider(rest[:n], out.Claims)...)
+		moves = append(moves, reconsider(rest[:n], p.Claims, func(a *report.MissingAttempt) bool {
+			d := doubtOf(doubts, a)
+			if d != nil {
+				undecided[d]++
+			}
+			return d != nil
+		})...)
 		rest = rest[n:]
 	}
-	return out, moves
+	return moves, undecided
 }
 
 // reconsider gives the attempts of one trace their verdicts under the claims.
 // The rules are those of package verdict: a claim tells a restart, and the spans
 // that were lost are counted off against the attempts that nothing else explains.
-func reconsider(attempts []report.MissingAttempt, claims []report.Claim) []move {
+// Of what is in doubt then, the absence of spans proves nothing.
+func reconsider(
+	attempts []report.MissingAttempt, claims []report.Claim,
+	inDoubt func(*report.MissingAttempt) bool,
+) []move {
 	missing, lost := verdict.Missing.String(), verdict.SpanLost.String()
 	uncounted := 0
 	for i := range attempts {
@@ -77,6 +93,8 @@ func reconsider(attempts []report.MissingAttempt, claims []report.Claim) []move 
 		case claimed != "":
 			verdictNow = claimed
 		case judged == verdict.Undecided.String():
+		case inDoubt(a):
+			verdictNow = verdict.Undecided.String()
 		case uncounted > 0:
 			uncounted--
 			verdictNow = lost

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
-	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
 )
 
 // testLabel is the label by which the runners of one test know each other
@@ -27,7 +26,12 @@ var ErrForeignPart = errors.New("reports are not parts of one run")
 // Merge adds the partial reports of one distributed run. The result depends
 // neither on their order nor on which are merged first, and the parts are not
 // changed. An attempt that one part misses and another part holds a claim for
-// counts as restarted, or as undecided if its own trace was split between parts.
+// counts as restarted, or as undecided if its own trace was split between parts
+// or a shard was gone.
+//
+// The reports of runners without a source of spans are not added to the parts of
+// Collectors, which judged the same attempts: they say what was sent. See
+// [merger.witness].
 func Merge(parts []*report.Report) (*report.Report, error) {
 	if len(parts) == 0 {
 		return nil, errors.New("merging reports: want one report or more, got none")
@@ -42,13 +46,31 @@ func Merge(parts []*report.Report) (*report.Report, error) {
 				twin+1, i+1, name(p.Run.ID))
 		}
 	}
-	m := newMerger()
+	if err := checkSources(parts); err != nil {
+		return nil, err
+	}
+	all, judges, runners := newMerger(), newMerger(), newMerger()
 	for i, p := range parts {
-		if err := m.add(p); err != nil {
+		to := judges
+		if p.Run.Source == sourceNone {
+			to = runners
+		}
+		// All of them have to belong together, whichever they are added to.
+		if err := errors.Join(all.belong(p), to.add(p)); err != nil {
 			return nil, fmt.Errorf("merging reports: report %d: %w", i+1, err)
 		}
+		all.identify(p)
 	}
-	return m.report(), nil
+	switch {
+	case runners.empty():
+		return judges.report(), nil
+	case judges.empty():
+		return runners.report(), nil
+	}
+	if err := judges.witness(runners); err != nil {
+		return nil, fmt.Errorf("merging reports: %w", err)
+	}
+	return judges.report(), nil
 }
 
 // same recognises a part that was given twice: no two processes of one source
@@ -57,7 +79,17 @@ func same(a, b *report.Report) bool {
 	return a.Run.Source == b.Run.Source &&
 		a.Run.Start.Equal(b.Run.Start) && a.Run.End.Equal(b.Run.End) &&
 		a.Totals.Attempts == b.Totals.Attempts && a.Totals.Attempts > 0 &&
-		a.Totals.Held == b.Totals.Held && a.Spans == b.Spans
+		a.Totals.Held == b.Totals.Held && a.Spans == b.Spans &&
+		slices.EqualFunc(shardsOf(a), shardsOf(b), func(x, y report.Shard) bool {
+			return x.Instance == y.Instance && x.First == y.First && x.Last == y.Last
+		})
+}
+
+func shardsOf(r *report.Report) []report.Shard {
+	if r.Partial == nil {
+		return nil
+	}
+	return r.Partial.Shards
 }
 
 // belong checks that a part is of the same run as those before it. What a part
@@ -117,12 +149,16 @@ func newMerger() *merger {
 	return m
 }
 
-func (m *merger) add(p *report.Report) error {
-	if err := m.belong(p); err != nil {
-		return err
-	}
+// identify notes of which run a part is.
+func (m *merger) identify(p *report.Report) {
 	m.addRun(&p.Run)
 	m.test = testID(p)
+}
+
+func (m *merger) empty() bool { return m.out.Run.Instances == 0 }
+
+func (m *merger) add(p *report.Report) error {
+	m.identify(p)
 	addCounts(&m.out.Totals, &p.Totals)
 	for name, h := range p.Histograms {
 		if err := addHistogram(m.out.Histograms, name, h); err != nil {
@@ -167,10 +203,7 @@ func (m *merger) addRows(dimension string, p *report.Report) error {
 	for i := range rows {
 		to := m.rows[dimension][rows[i].Key]
 		if to == nil {
-			to = &report.Row{
-				Key: rows[i].Key, Duration: report.NewHistogram(),
-				Counts: report.Counts{Verdicts: make(map[string]uint64)},
-			}
+			to = emptyRow(rows[i].Key)
 			m.rows[dimension][rows[i].Key] = to
 		}
 		addCounts(&to.Counts, &rows[i].Counts)
@@ -181,76 +214,16 @@ func (m *merger) addRows(dimension string, p *report.Report) error {
 	return nil
 }
 
-// addEvidence brings missing attempts and claims together.
-func (m *merger) addEvidence(p *report.Partial) {
-	if p == nil {
-		return
+func emptyRow(key string) *report.Row {
+	return &report.Row{
+		Key: key, Duration: report.NewHistogram(),
+		Counts: report.Counts{Verdicts: make(map[string]uint64)},
 	}
-	if m.evidence == nil {
-		m.evidence = &report.Partial{}
-	}
-	united, moves := uniteEvidence(m.evidence, p)
-	m.evidence = united
-	for _, change := range moves {
-		change.apply(&m.out.Totals)
-		change.control(&m.out.Control)
-		for dimension, key := range change.attempt.Keys {
-			row := m.rows[dimension][key]
-			if row == nil {
-				row = m.rows[dimension][report.Other]
-			}
-			if row != nil {
-				change.apply(&row.Counts)
-			}
-		}
-	}
-}
-
-// apply counts an attempt under its new verdict.
-func (c move) apply(counts *report.Counts) {
-	switch counts.Verdicts[c.from] {
-	case 0:
-		return
-	case 1:
-		delete(counts.Verdicts, c.from)
-	default:
-		counts.Verdicts[c.from]--
-	}
-	counts.Verdicts[c.to]++
-	switch before, after := broken(c.from), broken(c.to); {
-	case before && !after && counts.Broken > 0:
-		counts.Broken--
-	case after && !before:
-		counts.Broken++
-	}
-}
-
-// control counts the attempt anew among injected and detected breaks. None of
-// the verdicts that a move begins or ends with holds.
-func (c move) control(to *report.Control) {
-	before, after := broken(c.from), broken(c.to)
-	switch {
-	case before == after:
-	case c.attempt.Injected && after:
-		to.Injected++
-		to.Detected++
-	case c.attempt.Injected:
-		to.Injected = max(1, to.Injected) - 1
-		to.Detected = max(1, to.Detected) - 1
-	case after:
-		to.FalseBreak++
-	default:
-		to.FalseBreak = max(1, to.FalseBreak) - 1
-	}
-}
-
-func broken(name string) bool {
-	v, err := verdict.Parse(name)
-	return err == nil && v.Broken()
 }
 
 // report finishes the sum. The merger must not be used after it.
 func (m *merger) report() *report.Report {
+	m.settle()
 	r := m.out
 	for dimension, rows := range m.rows {
 		r.By[dimension] = m.table(dimension, rows)

@@ -131,7 +131,7 @@ func (m *merger) addLists(p *report.Report) {
 			*to = *from
 			to.Count = n
 		})
-	r.Warnings = addWarning(r.Warnings, p.Warnings...)
+	r.Warnings = addWarning(r.Warnings, withoutShardWarnings(p.Warnings)...)
 }
 
 // addWarning adds warnings to a sorted list without doubles.

@@ -63,6 +63,21 @@ func (s *seriesSum) put(second int64, from *report.Bucket) error {
 	return to.Duration.Merge(from.Duration)
 }
 
+// move counts an attempt under its new verdict.
+func (s *seriesSum) move(c move) {
+	second := c.attempt.Start.Unix()
+	b := s.buckets[second-mod(second, s.width)]
+	if c.attempt.Start.IsZero() || b == nil {
+		return
+	}
+	switch before, after := broken(c.from), broken(c.to); {
+	case before && !after && b.Broken > 0:
+		b.Broken--
+	case after && !before:
+		b.Broken++
+	}
+}
+
 func (s *seriesSum) coarsen() error {
 	fine := s.buckets
 	s.width *= 2

@@ -137,6 +137,7 @@ func TestMergeEqualsTheReportOfOneProcess(t *testing.T) {
 		assert.Equal(t, want.Edges, got.Edges)
 		assert.Equal(t, want.Services, got.Services)
 		assert.Equal(t, want.Control, got.Control)
+		requireSameSeries(t, want, got)
 		assert.Equal(t, len(parts), got.Run.Instances)
 		assert.Equal(t, uint64(7*len(parts)), got.Spans.Received)
 	})

@@ -114,8 +114,7 @@ const partialSuffix = ".partial.json"
 // compare. The file goes when the report is written.
 func (r *run) checkpoint() {
 	soFar := r.snapshot(time.Now())
-	soFar.Warnings = append(soFar.Warnings,
-		"the run had not ended: this is what was settled by then")
+	soFar.Warnings = append(soFar.Warnings, report.Unfinished)
 	err := save(r.settings.results, r.id+partialSuffix, func(w io.Writer) error {
 		return report.WriteJSON(w, soFar)
 	})

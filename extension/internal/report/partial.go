@@ -2,10 +2,14 @@ package report
 
 import (
 	"slices"
+	"time"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
 )
+
+// Unfinished is the warning of a report that was saved while its run went on.
+const Unfinished = "the run had not ended: this is what was settled by then"
 
 // MaxEvidence bounds each list of a partial report.
 const MaxEvidence = 100_000
@@ -18,6 +22,30 @@ type Partial struct {
 	MissingDropped uint64           `json:"missing_dropped,omitempty"`
 	Claims         []Claim          `json:"claims,omitempty"`
 	ClaimsDropped  uint64           `json:"claims_dropped,omitempty"`
+	Shards         []Shard          `json:"shards,omitempty"`
+}
+
+// Shard is a stretch of one Collector's parts of a run without a gap. By these
+// stretches merge knows whether every shard was there all the time: what nothing
+// arrived for while one was not is undecided.
+type Shard struct {
+	Instance string    `json:"instance"`
+	Started  time.Time `json:"started"` // the Collector itself
+	First    uint64    `json:"first"`   // numbers of the parts, from 1
+	Last     uint64    `json:"last"`
+	Begin    time.Time `json:"begin"` // what the parts cover
+	End      time.Time `json:"end"`
+	// FirstAttempt and LastAttempt are when attempts in them began; zero for none.
+	FirstAttempt time.Time `json:"first_attempt,omitzero"`
+	LastAttempt  time.Time `json:"last_attempt,omitzero"`
+	// Final says that nothing of the run was left open at the end, and Stopped
+	// that the Collector was shut down there.
+	Final   bool `json:"final,omitempty"`
+	Stopped bool `json:"stopped,omitempty"`
+	// SettleMS is how long a span waits for its attempt, and Shards how many
+	// shards there are by configuration; 0 when that is not known.
+	SettleMS int `json:"settle_ms"`
+	Shards   int `json:"shards,omitempty"`
 }
 
 // MissingAttempt is an attempt whose verdict a claim from another part can
@@ -27,6 +55,7 @@ type MissingAttempt struct {
 	TraceID  tracecontext.TraceID `json:"trace_id"`
 	SpanID   tracecontext.SpanID  `json:"span_id"`
 	Keys     map[string]string    `json:"keys"`               // row key by dimension
+	Start    time.Time            `json:"start,omitzero"`     // of the attempt
 	Order    int                  `json:"order,omitempty"`    // among the attempts of its trace
 	Injected bool                 `json:"injected,omitempty"` // a toxic took its context
 	Verdict  string               `json:"verdict,omitempty"`  // as judged; empty for missing
@@ -59,7 +88,8 @@ func (b *Builder) addEvidence(o verdict.Outcome) {
 		}
 		b.partial.Missing = append(b.partial.Missing, MissingAttempt{
 			TraceID: r.Attempt.TraceID, SpanID: r.Attempt.SpanID, Keys: b.keys(r.Attempt),
-			Order: i, Injected: r.Injected, Verdict: judged,
+			Start: time.Unix(0, r.Attempt.Start).UTC(), Order: i, Injected: r.Injected,
+			Verdict: judged,
 		})
 	}
 }
@@ -93,11 +123,21 @@ func (b *Builder) AddClaim(c Claim) {
 	b.partial.Claims = append(b.partial.Claims, c)
 }
 
+// SetShard says which part of which Collector this is.
+func (b *Builder) SetShard(s Shard) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.partial != nil {
+		b.partial.Shards = []Shard{s}
+	}
+}
+
 func (p *Partial) clone() *Partial {
 	if p == nil {
 		return nil
 	}
 	out := *p
 	out.Missing, out.Claims = slices.Clone(p.Missing), slices.Clone(p.Claims)
+	out.Shards = slices.Clone(p.Shards)
 	return &out
 }

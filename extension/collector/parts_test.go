@@ -1,0 +1,111 @@
+package collector
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestAShardThatIsGoneIsTold: two shards, windows of 10 s, one attempt a second
+// of which nothing arrives; the other shard has the restarted traces of half of
+// them and is killed in the middle.
+func TestAShardThatIsGoneIsTold(t *testing.T) {
+	t.Parallel()
+	for name, killed := range map[string]bool{"both live": false, "one is killed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, begin := t.TempDir(), time.Unix(1_800_000_000, 0)
+			a, b := newShard(dir, "a", begin.Add(-time.Hour)), newShard(dir, "b", begin.Add(-time.Hour))
+			now := begin
+			for second := range 200 {
+				now = begin.Add(time.Duration(second) * time.Second)
+				dead := killed && now.Sub(begin) > 105*time.Second
+				to := []*shard{a, b}
+				if dead {
+					to = to[:1]
+				}
+				deliver(t, to, second, now)
+				a.advance(now)
+				if second%10 == 9 {
+					a.write(t, now)
+				}
+				if dead {
+					continue
+				}
+				b.advance(now)
+				if second%10 == 9 {
+					b.write(t, now)
+				}
+			}
+			end := now.Add(time.Minute)
+			a.advance(end)
+			a.stop(t, end)
+			if !killed {
+				b.advance(end)
+				b.stop(t, end)
+			}
+			r := merged(t, dir)
+			got := r.Totals.Verdicts
+			if !killed {
+				assert.Equal(t, map[string]uint64{"missing": 100, "restarted": 100, "continued": 200}, got)
+				assert.Empty(t, r.Warnings)
+				return
+			}
+			// Its last part ends at 99 s, and the doubt begins 20 s before.
+			assert.Equal(t, uint64(40), got["missing"], "of the time when both were there")
+			assert.Equal(t, uint64(200-40), got["undecided"]+got["restarted"])
+			assert.Positive(t, got["undecided"])
+			assert.Contains(t, strings.Join(r.Warnings, "\n"), "b has no part after")
+		})
+	}
+}
+
+// deliver gives the first shard an attempt that nothing answers, and the second,
+// if it lives, the SERVER span that every other one of them restarted as, with
+// an attempt of its own.
+func deliver(t *testing.T, shards []*shard, second int, now time.Time) {
+	t.Helper()
+	load := newTraffic(uint64(second), now.UnixNano()-int64(time.Second))
+	fate := "missing"
+	if second%2 == 0 {
+		fate = "restarted"
+	}
+	load.operation("baseline", fate)
+	other := newTraffic(uint64(second)+1000, now.UnixNano()-int64(time.Second))
+	other.operation("baseline", "continued")
+	for _, s := range load.spans {
+		if isLoad(s) {
+			require.NoError(t, shards[0].intake.take(batch(s), now))
+		} else {
+			other.spans = append(other.spans, s)
+		}
+	}
+	for _, b := range shards[1:] {
+		require.NoError(t, b.intake.take(batch(other.spans...), now))
+	}
+}
+
+func TestATestThatIsOverHasAFinalPartAndNoMore(t *testing.T) {
+	t.Parallel()
+	dir, now := t.TempDir(), time.Unix(1_800_000_000, 0)
+	s := newShard(dir, "a", now.Add(-time.Hour))
+	load := newTraffic(1, now.UnixNano())
+	load.operation("baseline", "missing")
+	require.NoError(t, s.intake.take(batch(load.spans...), now))
+	for range 12 {
+		now = now.Add(10 * time.Second)
+		s.advance(now)
+		s.write(t, now)
+	}
+	r := merged(t, dir)
+	require.Len(t, r.Partial.Shards, 1)
+	shard := r.Partial.Shards[0]
+	assert.True(t, shard.Final)
+	assert.False(t, shard.Stopped)
+	assert.Equal(t, uint64(3), shard.Last-shard.First+1, "parts: one with it, and two until it was over")
+	assert.Equal(t, map[string]uint64{"missing": 1}, r.Totals.Verdicts)
+	assert.Empty(t, r.Warnings)
+}
