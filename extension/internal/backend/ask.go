@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
 
 // ask makes one query for an entry, and plans the next or concludes.
@@ -16,8 +17,8 @@ func (p *Poller) ask(ctx context.Context, e *entry) {
 		return
 	}
 	queryCtx, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
 	records, status, err := p.src.Fetch(queryCtx, e.id)
-	cancel()
 	p.stats.queries.Add(1)
 	if ctx.Err() != nil && err != nil {
 		return // interrupted: Run marks it
@@ -27,6 +28,12 @@ func (p *Poller) ask(ctx context.Context, e *entry) {
 	if len(fresh) > 0 {
 		p.stats.spans.Add(uint64(len(fresh)))
 		p.cfg.Sink(fresh)
+	}
+	if e.asked++; err == nil && (e.asked > 1 || !now.Before(last)) {
+		err = p.search(queryCtx, e.id)
+		if ctx.Err() != nil && err != nil {
+			return
+		}
 	}
 	e.failure = ""
 	if err != nil {
@@ -38,6 +45,29 @@ func (p *Poller) ask(ctx context.Context, e *entry) {
 		return
 	}
 	p.again(e)
+}
+
+// search looks for attempts of the trace in other traces. The first query for a
+// trace often comes before its spans do, so the search waits for the second.
+func (p *Poller) search(ctx context.Context, id tracecontext.TraceID) error {
+	source, can := p.src.(Searcher)
+	if !can || p.cfg.Wanted == nil {
+		return nil
+	}
+	wanted := p.cfg.Wanted(id)
+	if len(wanted) == 0 {
+		return nil
+	}
+	p.stats.searches.Add(1)
+	found, err := source.Search(ctx, wanted)
+	if len(found) > 0 {
+		p.stats.spans.Add(uint64(len(found)))
+		p.cfg.Sink(found)
+	}
+	if err != nil && len(p.cfg.Wanted(id)) == 0 {
+		return nil // all were found before it failed
+	}
+	return err
 }
 
 // limits are the times from which on a query is the last, and by which there

@@ -13,6 +13,10 @@
 // attempts become undecided and never missing.
 //
 // A query by trace id cannot find spans that a service put into a trace of
-// its own. With these sources a restarted trace shows as missing, unless the
-// backend is searched for the correlation suffix.
+// its own. For attempts that no span answers, the backend is therefore searched
+// by the User-Agent, whose suffix names the attempt ([Searcher]): Jaeger by tag,
+// Tempo by TraceQL. A search that fails makes them undecided. Attempts that were
+// sent with a User-Agent of the script's, or without the suffix, cannot be found
+// like this, nor can those whose service does not record the User-Agent: they
+// show as missing where the embedded receiver could infer a restart.
 package backend

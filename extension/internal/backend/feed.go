@@ -17,6 +17,7 @@ type FeedConfig struct {
 	Sample float64       // share of traces that Jaeger or Tempo is asked for; 0 means all
 	Seed   uint64        // same seed, same sample
 	Query  QueryConfig   // of Jaeger or Tempo; its URL is the spec's
+	Agent  func() string // the load's User-Agent without the suffix; nil means empty
 	Store  *join.Store   // takes the spans; its Settle must be JoinSettle
 	Warn   func(string)  // told once per cause
 }
@@ -79,7 +80,7 @@ func (f *Feed) ask(ctx context.Context, spec Spec) error {
 		MarkPartial: func(id tracecontext.TraceID, detail string) {
 			f.cfg.Store.MarkPartial(id, detail, time.Now())
 		},
-		Concluded: f.cfg.Store.Conclude,
+		Wanted: f.wanted, Concluded: f.cfg.Store.Conclude,
 	})
 	if err != nil {
 		return err
@@ -91,6 +92,29 @@ func (f *Feed) ask(ctx context.Context, spec Spec) error {
 	})
 	f.done.Go(func() { f.poller.Run(ctx) })
 	return nil
+}
+
+// wanted lists the attempts of a trace that no span answers so far, by the
+// User-Agent that was sent with them.
+func (f *Feed) wanted(id tracecontext.TraceID) []Wanted {
+	open := f.cfg.Store.Wanted(id)
+	out := make([]Wanted, len(open))
+	agent := ""
+	if f.cfg.Agent != nil {
+		agent = f.cfg.Agent()
+	}
+	if agent != "" {
+		agent += " "
+	}
+	for i := range open {
+		a := &open[i].Attempt
+		claim := tracecontext.Correlation{TraceID: a.TraceID, SpanID: a.SpanID}
+		out[i] = Wanted{
+			Claim: claim, Agent: claim.Append(agent), Service: open[i].Service,
+			Start: time.Unix(0, a.Start),
+		}
+	}
+	return out
 }
 
 func (f *Feed) sink(batch []span.Record) { f.cfg.Store.Spans(batch, time.Now()) }

@@ -44,7 +44,7 @@ func newRun(t *testing.T, option string, sample float64) *run {
 	})
 	r.feed, err = backend.NewFeed(spec, backend.FeedConfig{
 		Settle: feedSettle, Sample: sample, Seed: 1, Store: r.store,
-		Warn: func(string) { r.warnings.Add(1) },
+		Agent: func() string { return "k6/test" }, Warn: func(string) { r.warnings.Add(1) },
 	})
 	noError(t, err)
 	t.Cleanup(r.feed.Close)
@@ -114,11 +114,17 @@ func fake(t *testing.T, ways map[uint64]func(w http.ResponseWriter, asked int64)
 				return
 			}
 		}
-		if r.URL.Path == "/api/echo" {
+		switch r.URL.Path {
+		case "/api/echo":
 			_, _ = fmt.Fprint(w, "echo")
-			return
+		case "/api/search":
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = fmt.Fprint(w, `{"traces":[],"metrics":{}}`)
+		case "/api/traces":
+			_, _ = fmt.Fprint(w, `{"data":[],"errors":null}`)
+		default:
+			_, _ = fmt.Fprint(w, `{"services":[]}`)
 		}
-		_, _ = fmt.Fprint(w, `{"services":[]}`)
 	})
 }
 

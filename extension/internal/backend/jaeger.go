@@ -12,17 +12,24 @@ import (
 )
 
 // Jaeger asks the query service of Jaeger, version 1.57 or later.
-type Jaeger struct{ *query }
+type Jaeger struct {
+	*query
+
+	services services
+}
 
 // NewJaeger returns the source at a base address, usually port 16686.
-func NewJaeger(cfg QueryConfig) *Jaeger { return &Jaeger{newQuery(cfg)} }
+func NewJaeger(cfg QueryConfig) *Jaeger { return &Jaeger{query: newQuery(cfg)} }
 
-// Fetch asks for one trace. The parameter rawTraces keeps Jaeger from
-// rewriting shared span ids and from moving clocks.
+// rawTraces keeps Jaeger from rewriting shared span ids and from moving clocks.
+// Its description of the API and its HTTP gateway differ in the name.
+const rawTraces = "raw_traces=true&rawTraces=true"
+
+// Fetch asks for one trace.
 func (j *Jaeger) Fetch(
 	ctx context.Context, id tracecontext.TraceID,
 ) ([]span.Record, Status, error) {
-	body, err := j.get(ctx, "/api/v3/traces/"+id.String(), "rawTraces=true",
+	body, err := j.get(ctx, "/api/v3/traces/"+id.String(), rawTraces,
 		"application/json", "")
 	if body, ok := errors.AsType[notFoundError](err); ok && jsonWith(body, "error") {
 		return nil, Absent, nil

@@ -35,6 +35,10 @@ type PollerConfig struct {
 	// MarkPartial is told, at most once per trace, that nothing can be
 	// concluded from spans that are absent.
 	MarkPartial func(id tracecontext.TraceID, detail string)
+	// Wanted lists the attempts of a trace that no span answers so far. A source
+	// that is a [Searcher] is searched for them, from the second query on; a
+	// search that fails at last makes the trace partial. May be nil.
+	Wanted func(id tracecontext.TraceID) []Wanted
 	// Concluded is told that the source has answered the last query for a trace:
 	// it has no more. May be nil.
 	Concluded func(id tracecontext.TraceID)
@@ -78,6 +82,7 @@ type PollerStats struct {
 	Partial    uint64 // answers that were partial
 	Failed     uint64 // queries without a usable answer
 	Undecided  uint64 // traces marked partial
+	Searches   uint64 // for restarted traces
 	Spans      uint64 // handed to the sink
 }
 
@@ -95,7 +100,7 @@ type Poller struct {
 	wake    chan struct{} // holds a token when the queue has changed
 	stats   struct {
 		enqueued, notSampled, queries, found, absent atomic.Uint64
-		partial, failed, undecided, spans            atomic.Uint64
+		partial, failed, undecided, spans, searches  atomic.Uint64
 	}
 }
 
@@ -171,7 +176,7 @@ func (p *Poller) Stats() PollerStats {
 		Pending: pending, Enqueued: s.enqueued.Load(), NotSampled: s.notSampled.Load(),
 		Queries: s.queries.Load(), Found: s.found.Load(), Absent: s.absent.Load(),
 		Partial: s.partial.Load(), Failed: s.failed.Load(), Undecided: s.undecided.Load(),
-		Spans: s.spans.Load(),
+		Searches: s.searches.Load(), Spans: s.spans.Load(),
 	}
 }
 

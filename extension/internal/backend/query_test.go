@@ -68,7 +68,7 @@ func TestJaegerIsAskedForRawTraces(t *testing.T) {
 	t.Parallel()
 	id := idOf(1)
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.String() != "/api/v3/traces/"+id.String()+"?rawTraces=true" ||
+		if r.URL.String() != "/api/v3/traces/"+id.String()+"?raw_traces=true&rawTraces=true" ||
 			r.Header.Get("Authorization") != "Bearer x" {
 			w.WriteHeader(http.StatusTeapot)
 		}

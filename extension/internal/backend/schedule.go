@@ -25,6 +25,7 @@ type entry struct {
 	pause time.Duration // before the next query
 	index int           // in the schedule; -1 while not queued
 	seen  map[spanKey]struct{}
+	asked int // queries so far
 
 	failure string // why the latest query had no usable answer; empty when it had
 }

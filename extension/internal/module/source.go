@@ -23,9 +23,18 @@ func (r *run) openSource(spec backend.Spec) (err error) {
 	tenant, _ := r.lookup("K6_CONTINUITY_TENANT")
 	r.feed, err = backend.NewFeed(spec, backend.FeedConfig{
 		Settle: r.settings.settle, Sample: r.settings.sample, Store: r.store, Warn: r.warn,
-		Query: backend.QueryConfig{Tenant: tenant},
+		Query: backend.QueryConfig{Tenant: tenant}, Agent: r.userAgent,
 	})
 	return err
+}
+
+// userAgent is what k6 sends when the script sets none; empty before the first
+// request. It is the same for all VUs of a test.
+func (r *run) userAgent() string {
+	if options := r.options.Load(); options != nil {
+		return options.UserAgent.String
+	}
+	return ""
 }
 
 // closeFeed ends the feed, and says how sure its sample makes the result.
