@@ -77,6 +77,10 @@ func (c move) control(to *report.Control) {
 	case c.attempt.Injected:
 		to.Injected = max(1, to.Injected) - 1
 		to.Detected = max(1, to.Detected) - 1
+	case c.attempt.Silent && after:
+		to.Unsure++
+	case c.attempt.Silent:
+		to.Unsure = max(1, to.Unsure) - 1
 	case after:
 		to.FalseBreak++
 	default:

@@ -70,6 +70,7 @@ func addControl(to *report.Control, from report.Control) {
 	to.Injected += from.Injected
 	to.Detected += from.Detected
 	to.FalseBreak += from.FalseBreak
+	to.Unsure += from.Unsure
 }
 
 func addSpans(to, from *report.Spans) {

@@ -36,7 +36,7 @@ const (
 func fates() map[string]int {
 	return map[string]int{
 		"strip": 8, "mangle": 8, "abort": 5, "replace": 5, "double": 8,
-		"reset-before": 4, "reset-after": 4,
+		"reset-before": 4, "reset-after": 4, "strip-reset": 4,
 	}
 }
 
@@ -50,6 +50,7 @@ func fateToxics() map[string]faults.Toxic {
 		"replace":      {Type: "http_status", Attributes: map[string]any{"mode": "replace"}},
 		"reset-before": {Type: "http_reset", Attributes: map[string]any{"when": "before"}},
 		"reset-after":  {Type: "http_reset", Attributes: map[string]any{"when": "after"}},
+		"strip-reset":  {Type: "http_header", Attributes: map[string]any{"remove": context}},
 	}
 }
 
@@ -151,11 +152,15 @@ func (x *exact) startProxy(ctl faults.Controller, upstream string) {
 	proxy, err := ctl.AddProxy(ctx, faults.ProxyConfig{Name: "shop", Upstream: upstream})
 	require.NoError(x.t, err)
 	x.proxy = "http://" + proxy.Listen
-	for fate, toxic := range fateToxics() {
-		toxic.Proxy, toxic.Name = "shop", fate
+	add := func(name, fate string, toxic faults.Toxic) {
+		toxic.Proxy, toxic.Name = "shop", name
 		toxic.Attributes["match"] = map[string]any{"header": map[string]any{"X-Fate": fate}}
 		require.NoError(x.t, ctl.AddToxic(ctx, toxic))
 	}
+	for fate, toxic := range fateToxics() {
+		add(fate, fate, toxic)
+	}
+	add("reset-stripped", "strip-reset", fateToxics()["reset-after"])
 }
 
 // request sends one traced request with a fate.
@@ -196,6 +201,7 @@ func (x *exact) load(seed uint64) {
 				fate, drawn := "none", random.IntN(100)
 				for _, candidate := range []string{
 					"strip", "mangle", "abort", "replace", "double", "reset-before", "reset-after",
+					"strip-reset",
 				} {
 					if drawn -= fates()[candidate]; drawn < 0 {
 						fate = candidate
@@ -228,6 +234,8 @@ func want(fate string, handled int) verdict.Verdict {
 		return verdict.NotDelivered
 	case handled == 0:
 		return verdict.Undecided
+	case fate == "strip-reset":
+		return verdict.Restarted
 	case handled == 1:
 		return verdict.Continued
 	default:
@@ -320,7 +328,8 @@ func (x *exact) compare(counters []faults.Counters) {
 		if r.Verdict == verdict.Duplicated {
 			assert.Equal(t, handled <= int(a.Sends), r.Explained, fate)
 		}
-		if r.Verdict.Broken() {
+		assert.Equal(t, fate == "strip-reset" && r.Verdict.Broken(), r.Unsure(), fate)
+		if r.Verdict.Broken() && !r.Unsure() {
 			marked++
 		}
 	}

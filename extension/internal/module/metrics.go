@@ -17,7 +17,8 @@ type instruments struct {
 	// continuity is a rate: 1 for an attempt whose trace held, 0 for a broken one.
 	continuity *metrics.Metric
 	// control is a rate: 1 for an expected attempt that is broken if and only if
-	// a toxic marked it as stripped of its context, else 0.
+	// a toxic marked it as stripped of its context, else 0. Attempts of which
+	// that cannot be told are left out.
 	control *metrics.Metric
 	// attempts counts every attempt, with its verdict as a tag.
 	attempts *metrics.Metric
@@ -83,7 +84,7 @@ func (m *instruments) samples(outcome verdict.Outcome, now time.Time) metrics.Sa
 		} else if result.Verdict.Broken() {
 			add(m.continuity, tags, at, 0)
 		}
-		if result.Verdict.Expected() {
+		if result.Verdict.Expected() && !result.Unsure() {
 			agrees := 0.0
 			if result.Injected == result.Verdict.Broken() {
 				agrees = 1

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -131,6 +132,8 @@ func (c *Control) add(r *verdict.Result) {
 		return
 	}
 	switch {
+	case r.Unsure():
+		c.Unsure++
 	case r.Injected && r.Verdict.Broken():
 		c.Injected++
 		c.Detected++
@@ -139,6 +142,14 @@ func (c *Control) add(r *verdict.Result) {
 	case r.Verdict.Broken():
 		c.FalseBreak++
 	}
+}
+
+// unsure is the end of a sentence on context breaks; empty when all are certain.
+func (c *Control) unsure() string {
+	if c.Unsure == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d cannot be told", c.Unsure)
 }
 
 func (c *Counts) add(v verdict.Verdict, retries uint64) {

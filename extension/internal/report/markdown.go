@@ -74,8 +74,8 @@ func (m *markdown) head(r *Report) {
 		r.Run.Start.UTC().Format("2006-01-02 15:04 UTC"), count(r.Totals.Attempts, "attempt"),
 		r.Totals.Retries, r.Run.End.Sub(r.Run.Start).Round(time.Second))
 	if c := r.Control; c.Injected > 0 {
-		m.line("Context breaks injected %d, detected %d, unprovoked %d\n",
-			c.Injected, c.Detected, c.FalseBreak)
+		m.line("Context breaks injected %d, detected %d, unprovoked %d%s\n",
+			c.Injected, c.Detected, c.FalseBreak, c.unsure())
 	}
 	list := r.findings()
 	for _, f := range list {

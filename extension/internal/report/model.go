@@ -133,6 +133,11 @@ type Control struct {
 	Injected   uint64 `json:"injected"`   // marked by a toxic as stripped of context
 	Detected   uint64 `json:"detected"`   // of those, judged broken
 	FalseBreak uint64 `json:"unprovoked"` // judged broken without a mark
+	// Unsure attempts are in none of the above: whether a toxic broke them cannot
+	// be told. Broken ones that got no answer, as it is the answer that carries
+	// the mark, and marked ones that held and that the transport sent more than
+	// once, as the mark speaks of one send.
+	Unsure uint64 `json:"unsure,omitempty"`
 }
 
 // Spans accounts for all spans: the load's own, and those of the services.

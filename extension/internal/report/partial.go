@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
 )
@@ -58,6 +59,7 @@ type MissingAttempt struct {
 	Start    time.Time            `json:"start,omitzero"`     // of the attempt
 	Order    int                  `json:"order,omitempty"`    // among the attempts of its trace
 	Injected bool                 `json:"injected,omitempty"` // a toxic took its context
+	Silent   bool                 `json:"silent,omitempty"`   // it got no answer
 	Verdict  string               `json:"verdict,omitempty"`  // as judged; empty for missing
 	Merged   string               `json:"merged,omitempty"`   // as merged; empty when unchanged
 }
@@ -90,6 +92,7 @@ func (b *Builder) addEvidence(o verdict.Outcome) {
 			TraceID: r.Attempt.TraceID, SpanID: r.Attempt.SpanID, Keys: b.keys(r.Attempt),
 			Start: time.Unix(0, r.Attempt.Start).UTC(), Order: i, Injected: r.Injected,
 			Verdict: judged,
+			Silent:  r.Attempt.Outcome != span.OutcomeAnswered,
 		})
 	}
 }

@@ -103,8 +103,8 @@ func (t *text) headline() {
 			color = red
 		}
 		fmt.Fprintf(&t.b, "  %s\n", t.paint(color, fmt.Sprintf(
-			"context breaks injected %d, detected %d, unprovoked %d",
-			c.Injected, c.Detected, c.FalseBreak)))
+			"context breaks injected %d, detected %d, unprovoked %d%s",
+			c.Injected, c.Detected, c.FalseBreak, c.unsure())))
 	}
 }
 

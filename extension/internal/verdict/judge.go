@@ -53,6 +53,20 @@ type Outcome struct {
 	StateBreaks     uint64   // SERVER spans that lost the tracestate that was sent
 }
 
+// Unsure reports whether the attempt cannot be held against what toxics say
+// they did: it broke and got no answer, which would carry the mark, or it is
+// marked and held, and was sent more than once.
+func (r *Result) Unsure() bool {
+	switch {
+	case r.Verdict.Broken():
+		return !r.Injected && r.Attempt.Outcome != span.OutcomeAnswered
+	case r.Verdict.Held():
+		return r.Injected && r.Attempt.Sends > 1
+	default:
+		return false
+	}
+}
+
 // Options are what users ask of a trace beyond its ids.
 type Options struct {
 	Expect []string // services that must appear, connected
