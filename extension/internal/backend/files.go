@@ -38,6 +38,10 @@ type Files struct {
 	at      map[string]*position
 	decoder *otlp.Decoder
 	stats   FileStats
+
+	// EachLine is shown every line that was read without damage, for what the
+	// records leave out; may be nil. The bytes are reused.
+	EachLine func(line []byte)
 }
 
 // position is how far a file has been read.
@@ -178,6 +182,10 @@ func (f *Files) line(at *position, line []byte, sink func([]span.Record)) {
 	if err != nil {
 		f.stats.Damaged++
 		f.damage(at, err.Error())
+		return
+	}
+	if f.EachLine != nil {
+		f.EachLine(line)
 	}
 }
 

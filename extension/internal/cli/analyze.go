@@ -30,9 +30,11 @@ func (e *edge) analyzeCommand() *cobra.Command {
 		Use:   "analyze GLOB…",
 		Short: "Make a report of spans in files, after the fact",
 		Long: "Reads OTLP/JSON files, as the Collector's file exporter writes them, and\n" +
-			"judges every client span of the load in them. Quote patterns to have them matched\n" +
-			"here. What only a live run knows is absent: requests that left no client span,\n" +
-			"the faults that were injected, and whether a failed request was ever sent.",
+			"judges every client span of the load in them, as a run would have. Quote patterns\n" +
+			"to have them matched here. Phases, toxics and how far a failed request got come\n" +
+			"from the traced client's own spans; those of another load generator do not have\n" +
+			"them. Only a live run knows unsampled and excluded requests, which leave no\n" +
+			"span, and what toxics did that the load did not see.",
 		Example: "  k6 x continuity analyze 'spans/*.jsonl' --format json --output run.json\n" +
 			"  k6 x continuity analyze spans.jsonl --client-service my-load-generator",
 		Args: atLeast(1, "one or more files or patterns"),
@@ -71,7 +73,7 @@ type analysis struct {
 }
 
 func (a *analysis) run(ctx context.Context, expect []string) (*report.Report, error) {
-	err := a.read(ctx, a.load.take)
+	err := a.read(ctx, a.load.take, a.load.testify)
 	if err != nil {
 		return nil, err
 	}
@@ -90,21 +92,24 @@ func (a *analysis) run(ctx context.Context, expect []string) (*report.Report, er
 			store.MarkPartial(attempts[i].TraceID, "damaged file: "+a.damage, now)
 		}
 	}
-	err = a.read(ctx, func(batch []span.Record) { store.Spans(batch, now) })
+	err = a.read(ctx, func(batch []span.Record) { store.Spans(batch, now) }, nil)
 	if err != nil {
 		return nil, err
 	}
 	return a.judge(store, now, expect), nil
 }
 
-// read hands every span of every file to sink.
-func (a *analysis) read(ctx context.Context, sink func([]span.Record)) error {
+// read hands every span of every file to sink, and every line to line, if any.
+func (a *analysis) read(
+	ctx context.Context, sink func([]span.Record), line func([]byte),
+) error {
 	for _, glob := range a.globs {
 		full, err := a.path(glob)
 		if err != nil {
 			return err
 		}
 		files := backend.NewFiles(full)
+		files.EachLine = line
 		if err := files.Finish(ctx, sink); err != nil {
 			return fmt.Errorf("analyzing %s: %w", glob, err)
 		}
@@ -121,16 +126,23 @@ func (a *analysis) judge(store *join.Store, now time.Time, expect []string) *rep
 		ID: start.UTC().Format("20060102T150405Z") + "-analyze", Start: start,
 		Source: "file=" + strings.Join(a.globs, ","),
 	}, report.BuilderOptions{})
-	// Long after the last attempt every trace is due.
-	for _, t := range store.Advance(now.Add(time.Hour)) {
-		t.SettleTime = 0 // nothing was waited for
-		builder.Add(verdict.Judge(t, verdict.Options{Expect: expect}))
+	// Complete traces settle first, as in a run: they show who serves which
+	// request. Long after the last attempt all others are due.
+	for _, wait := range []time.Duration{time.Second, time.Hour} {
+		for _, t := range store.Advance(now.Add(wait)) {
+			t.SettleTime = 0 // nothing was waited for
+			builder.Add(verdict.Judge(t, verdict.Options{Expect: expect}))
+		}
 	}
 	s := store.Stats()
 	builder.SetSpans(report.Spans{
 		Received: s.Spans, Foreign: s.Foreign, Redelivered: s.Redelivered,
 		Late: s.Late, Evicted: s.Evicted,
 	})
+	if a.load.unread > 0 {
+		builder.Warn(fmt.Sprintf("what the load says about its requests could not be read "+
+			"in %d lines: phases, toxics and failed requests are unknown there", a.load.unread))
+	}
 	if a.damage != "" {
 		builder.Warn("a file is damaged, attempts without spans are undecided: " + a.damage)
 	}

@@ -17,10 +17,18 @@ type load struct {
 	spans   uint64 // seen, of any kind
 	clients []span.Record
 	labels  map[*span.Descriptor]*span.Labels
+	words   map[clientID]*word // what the load's spans say, by span
+	said    map[span.Labels]*span.Labels
+	marks   map[string]*span.Marks
+	unread  int // lines of the load whose testimony could not be read
 }
 
 func newLoad(service string) *load {
-	return &load{service: service, labels: make(map[*span.Descriptor]*span.Labels)}
+	return &load{
+		service: service, labels: make(map[*span.Descriptor]*span.Labels),
+		words: make(map[clientID]*word), said: make(map[span.Labels]*span.Labels),
+		marks: make(map[string]*span.Marks),
+	}
 }
 
 // take keeps the load's HTTP client spans of a batch.
@@ -58,7 +66,9 @@ func (l *load) attempt(r *span.Record) span.Attempt {
 		labels = &span.Labels{Name: r.Descriptor.Name, Method: r.Descriptor.Method}
 		l.labels[r.Descriptor] = labels
 	}
-	return clientspan.Attempt(r, labels)
+	a := clientspan.Attempt(r, labels)
+	l.complete(&a)
+	return a
 }
 
 // start is when the first attempt began; there is one at least.

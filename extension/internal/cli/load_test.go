@@ -65,3 +65,47 @@ func TestTheServiceOfTheLoadCanBeNamed(t *testing.T) {
 	require.EqualError(t, l.none(), `the files hold 1 spans, but no HTTP client span of service "other": `+
 		"export the load's own spans too, or name its service with --client-service")
 }
+
+// What the traced client says in its spans makes the attempt that it was.
+func TestTheLoadsOwnSpansTellWhatTheirFieldsDoNot(t *testing.T) {
+	t.Parallel()
+	const line = `{"resourceSpans":[{"scopeSpans":[{"scope":{"name":"` + clientspan.Scope + `"},"spans":[
+		{"traceId":"01000000000000000000000000000000","spanId":"0200000000000000","name":"GET","kind":3,
+		"attributes":[{"key":"http.request.method","value":{"stringValue":"GET"}},
+		{"key":"continuity.phase","value":{"stringValue":"503s"}},
+		{"key":"continuity.scenario","value":{"stringValue":"shop"}},
+		{"key":"continuity.name","value":{"stringValue":"http://shop/a"}},
+		{"key":"service.peer.name","value":{"stringValue":"gateway"}},
+		{"key":"continuity.outcome","value":{"stringValue":"not_sent"}},
+		{"key":"error.type","value":{"stringValue":"dns"}},
+		{"key":"continuity.attempt","value":{"intValue":"3"}},
+		{"key":"continuity.sends","value":{"intValue":2}},
+		{"key":"continuity.toxics","value":{"arrayValue":{"values":[
+		{"stringValue":"http_header; mode=context-removed; name=strip; phase=a%20b"}]}}}]},
+		{"traceId":"01000000000000000000000000000000","spanId":"0300000000000000","name":"x","kind":1}
+		]},{"scope":{"name":"other"},"spans":[{"spanId":"not looked at"}]}]}]}`
+	const other = `{"resourceSpans":[{"scopeSpans":[{"scope":{"name":"other"}}]}]}`
+	d := &span.Descriptor{Service: "k6", Name: "GET", Method: "GET", Scope: clientspan.Scope}
+	l := newLoad("")
+	l.take([]span.Record{client(d, 1, 0, 2, 1, 2, 0), client(d, 1, 0, 5, 3, 4, 200)})
+	l.testify([]byte(line[:len(line)-1] + " }"))
+	l.testify([]byte(other))
+	assert.Zero(t, l.unread)
+	list := l.attempts()
+	require.Len(t, list, 2)
+	a := list[0]
+	assert.Equal(t, span.Labels{
+		Phase: "503s", Scenario: "shop", Name: "http://shop/a", Method: "GET", Service: "gateway",
+	}, *a.Labels)
+	assert.Equal(t, []span.Mark{{
+		Type: "http_header", Mode: "context-removed", Name: "strip", Phase: "a b",
+	}}, a.Marks.List)
+	assert.Equal(t, span.OutcomeNotSent, a.Outcome)
+	assert.Equal(t, "dns", a.ErrorType)
+	assert.Equal(t, []uint16{3, 2}, []uint16{a.Number, a.Sends})
+	assert.Equal(t, "GET", list[1].Labels.Name, "a span that says nothing keeps its own name")
+
+	l.testify([]byte(`{"resourceSpans":[{"scopeSpans":[{"scope":{"name":"` + clientspan.Scope +
+		`"},"spans":[{"traceId":7}]}]}]}`))
+	assert.Equal(t, 1, l.unread)
+}

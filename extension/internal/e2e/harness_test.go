@@ -52,21 +52,24 @@ type env struct {
 	grpc, http, gateway string
 	inventory, pricing  string
 	results             string
+	endpoint            string // where the demo services send their spans
 }
 
 func newEnv(t *testing.T) *env {
 	t.Helper()
-	return &env{
+	e := &env{
 		t: t, k6: k6Binary(t), grpc: freePort(t), http: freePort(t), gateway: freePort(t),
 		inventory: freePort(t), pricing: freePort(t), results: t.TempDir(),
 	}
+	e.endpoint = e.grpc
+	return e
 }
 
 // demo starts the demo services and stops them when the test ends.
 func (e *env) demo(flags ...string) {
 	e.t.Helper()
 	args := append([]string{
-		"x", "continuity", "demo", "--endpoint", e.grpc, "--listen-gateway", e.gateway,
+		"x", "continuity", "demo", "--endpoint", e.endpoint, "--listen-gateway", e.gateway,
 		"--listen-inventory", e.inventory, "--listen-pricing", e.pricing,
 	}, flags...)
 	cmd := exec.Command(e.k6, args...)

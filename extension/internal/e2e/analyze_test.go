@@ -1,0 +1,163 @@
+package e2e
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
+)
+
+// tee writes the spans that it is sent to a file as the Collector's file
+// exporter does, and passes them on.
+type tee struct {
+	t    *testing.T
+	to   string // base address; empty passes nothing on
+	mu   *sync.Mutex
+	file *os.File
+}
+
+func (e *tee) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	sent, err := io.ReadAll(r.Body)
+	body := sent
+	if err == nil && r.Header.Get("Content-Encoding") == "gzip" {
+		var unpacked *gzip.Reader
+		if unpacked, err = gzip.NewReader(bytes.NewReader(sent)); err == nil {
+			body, err = io.ReadAll(unpacked)
+		}
+	}
+	var request collector.ExportTraceServiceRequest
+	if err == nil {
+		err = proto.Unmarshal(body, &request)
+	}
+	if !assert.NoError(e.t, err) {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	e.write(&request)
+	if e.to == "" {
+		return
+	}
+	resp, err := http.Post(e.to+r.URL.Path, r.Header.Get("Content-Type"), bytes.NewReader(body))
+	if err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable) // the sender tries again
+		return
+	}
+	defer func() { _ = resp.Body.Close() }()
+	w.WriteHeader(resp.StatusCode)
+	_, _ = io.Copy(w, resp.Body)
+}
+
+// write appends one line.
+func (e *tee) write(request *collector.ExportTraceServiceRequest) {
+	line, err := protojson.MarshalOptions{UseEnumNumbers: true}.Marshal(request)
+	if !assert.NoError(e.t, err) {
+		return
+	}
+	var content any
+	if !assert.NoError(e.t, json.Unmarshal(line, &content)) {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	assert.NoError(e.t, json.NewEncoder(e.file).Encode(withHexIDs(content)))
+}
+
+// withHexIDs makes protobuf's JSON that of OTLP, which has ids in hexadecimal.
+func withHexIDs(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = withHexIDs(v[i])
+		}
+	case map[string]any:
+		for key, value := range v {
+			v[key] = withHexIDs(value)
+			text, isText := value.(string)
+			if isText && (key == "traceId" || key == "spanId" || key == "parentSpanId") {
+				id, _ := base64.StdEncoding.DecodeString(text)
+				v[key] = hex.EncodeToString(id)
+			}
+		}
+	}
+	return v
+}
+
+// The same traffic, judged while it runs and from files afterwards: services
+// that lose context and spans and handle requests twice, and toxics that abort,
+// strip, mangle and reset.
+func TestEndToEndAnalyzeJudgesAsTheRunDid(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	path := filepath.Join(t.TempDir(), "spans.jsonl")
+	file, err := os.Create(path)
+	require.NoError(t, err)
+	var mu sync.Mutex
+	services := httptest.NewServer(&tee{t, "http://" + e.http, &mu, file})
+	t.Cleanup(services.Close)
+	load := httptest.NewServer(&tee{t, "", &mu, file})
+	t.Cleanup(load.Close)
+	e.endpoint = services.URL
+	e.demo("--drop-context", "0.03", "--drop-spans", "0.03", "--duplicate", "0.03")
+
+	plan, err := filepath.Abs("testdata/breaks.json")
+	require.NoError(t, err)
+	online := e.run("scripts/checkout.js", map[string]string{
+		"PLAN": plan, "DURATION": "7s", "VUS": "10",
+		"OTEL_EXPORTER_OTLP_ENDPOINT": load.URL, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+	})
+	require.Equal(t, 99, online.code, online.output)
+	require.NoError(t, file.Close())
+
+	out := filepath.Join(t.TempDir(), "offline.json")
+	code, output := e.continuity("analyze", path, "--format", "json", "--output", out)
+	require.Equal(t, 0, code, output)
+	f, err := os.Open(out)
+	require.NoError(t, err)
+	offline, err := report.ReadJSON(f)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+
+	for _, verdict := range []string{
+		"continued", "duplicated", "restarted", "missing", "span_lost", "not_delivered", "undecided",
+	} {
+		assert.Positive(t, online.report.Totals.Verdicts[verdict], verdict)
+	}
+	requireSameVerdicts(t, online.report, offline)
+	assert.Equal(t, online.report.Control, offline.Control)
+	assert.Equal(t, online.report.Seen, offline.Seen)
+	assert.Empty(t, offline.Warnings)
+}
+
+// requireSameVerdicts compares two reports on the same traffic.
+func requireSameVerdicts(t *testing.T, want, got *report.Report) {
+	t.Helper()
+	require.Equal(t, want.Totals, got.Totals)
+	for _, dimension := range report.Dimensions() {
+		rows := make(map[string]report.Counts)
+		for _, row := range got.By[dimension] {
+			rows[row.Key] = row.Counts
+		}
+		require.Len(t, got.By[dimension], len(want.By[dimension]), dimension)
+		for _, row := range want.By[dimension] {
+			require.Equal(t, row.Counts, rows[row.Key], "%s %s", dimension, row.Key)
+		}
+	}
+	require.Equal(t, want.Edges, got.Edges)
+	require.Equal(t, want.Services, got.Services)
+}
