@@ -70,9 +70,11 @@ $(BIN)/ocb: Makefile
 	CGO_ENABLED=0 GOBIN=$(CURDIR)/$(BIN) $(GO) install go.opentelemetry.io/collector/cmd/builder@$(OCB_VERSION)
 	mv $(BIN)/builder $(BIN)/ocb
 
-test-collector: $(BIN)/k6 $(BIN)/ocb ## The connector: its tests, then a built Collector as two shards
-	cd extension/collector && $(GO) test -race ./... && CONTINUITY_OCB=$(CURDIR)/$(BIN)/ocb \
-		CONTINUITY_K6=$(CURDIR)/$(BIN)/k6 $(GO) test -count=1 -timeout 20m -run 'TestRealCollectors' ./...
+test-collector: $(BIN)/k6 $(BIN)/toxiproxy collector ## The connector: its tests, then built Collectors as balancer and shards
+	cd extension/collector && $(GO) test -race ./... && CONTINUITY_K6=$(CURDIR)/$(BIN)/k6 \
+		CONTINUITY_TOXIPROXY=$(CURDIR)/$(BIN)/toxiproxy \
+		CONTINUITY_COLLECTOR=$(CURDIR)/$(BIN)/collector/otelcol-continuity \
+		$(GO) test -count=1 -v -timeout 20m -run 'TestReal' .
 
 lint: $(BIN)/golangci-lint ## The linter, pinned in extension/tools
 	@echo "golangci-lint $(LINT_VERSION)"

@@ -12,28 +12,40 @@ import (
 )
 
 func (e *edge) mergeCommand() *cobra.Command {
-	var output string
+	var output, test string
 	cmd := &cobra.Command{
 		Use:   "merge --output MERGED.json PART.json…",
 		Short: "Merge the partial reports of one distributed run",
 		Long: "Adds the partial reports that several runners or Collectors wrote of one run.\n" +
-			"The result does not depend on their order. Parts of different runs are refused.",
+			"The result does not depend on their order. Parts of different runs are refused,\n" +
+			"unless --test names the one to merge. The reports of runners without a source of\n" +
+			"spans tell which attempts were sent; what no Collector judged is undecided.",
 		Example: "  k6 x continuity merge --output run.json runner-1.json runner-2.json",
 		Args:    atLeast(1, "one or more partial reports"),
-		RunE:    func(_ *cobra.Command, args []string) error { return e.merge(args, output) },
+		RunE:    func(_ *cobra.Command, args []string) error { return e.merge(args, output, test) },
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "",
 		"file to write, - for standard output (required)")
+	cmd.Flags().StringVar(&test, "test", "",
+		"leave out the parts of other tests than this one, by their label testid or testrun_name")
 	return cmd
 }
 
-func (e *edge) merge(files []string, output string) error {
+func (e *edge) merge(files []string, output, test string) error {
 	if output == "" {
 		return unusable(errors.New("merge needs --output"), "--output - writes to standard output")
 	}
 	parts, err := e.readReports(files)
 	if err != nil {
 		return err
+	}
+	others := 0
+	if test != "" {
+		parts, others = compare.OfTest(parts, test)
+		if len(parts) == 0 {
+			return unusable(fmt.Errorf("none of the %d reports is of test %q", others, test),
+				"--test is the value of the runners' --tag testid, or the name of the TestRun")
+		}
 	}
 	merged, err := compare.Merge(parts)
 	if err != nil {
@@ -43,6 +55,19 @@ func (e *edge) merge(files []string, output string) error {
 	if err != nil || output == "-" {
 		return err
 	}
-	_, err = fmt.Fprintf(e.gs.Stdout, "merged %d reports into %s\n", len(parts), output)
-	return err
+	left := ""
+	if others > 0 {
+		left = fmt.Sprintf(", left out %d of other tests", others)
+	}
+	_, err = fmt.Fprintf(e.gs.Stdout, "merged %d reports into %s%s\n", len(parts), output, left)
+	if err != nil {
+		return err
+	}
+	for _, warning := range merged.Warnings {
+		_, err = fmt.Fprintf(e.gs.Stdout, "warning: %s\n", report.Printable(warning))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -112,6 +112,27 @@ func (m *merger) belong(p *report.Report) error {
 	return nil
 }
 
+// OfTest leaves out the parts of other tests, and counts them. A part that names
+// no test may be of any: it has only claims, which find their attempts by ids.
+func OfTest(parts []*report.Report, test string) (of []*report.Report, others int) {
+	named := false
+	for _, p := range parts {
+		switch testID(p) {
+		case test:
+			named = true
+			of = append(of, p)
+		case "":
+			of = append(of, p)
+		default:
+			others++
+		}
+	}
+	if !named {
+		return nil, len(parts)
+	}
+	return of, others
+}
+
 func testID(r *report.Report) string {
 	for _, label := range []string{testLabel, operatorLabel} {
 		if id := r.Run.Labels[label]; id != "" {
