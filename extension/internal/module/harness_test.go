@@ -136,7 +136,7 @@ func (v *vu) replace(code string) string {
 func (v *vu) try(code string) (any, error) {
 	rt := v.runtime.VU.Runtime()
 	_, err := v.runtime.RunOnEventLoop(v.replace(
-		"var $value, $error; (async () => {" + code +
+		"var $value = undefined, $error = undefined; (async () => {" + code +
 			"})().then((v) => { $value = v }, (e) => { $error = String(e.message || e) })"))
 	if err != nil {
 		return nil, err

@@ -1,7 +1,9 @@
 package module
 
 import (
+	"errors"
 	"fmt"
+	"math"
 
 	"github.com/grafana/sobek"
 	k6http "go.k6.io/k6/v2/js/modules/k6/http"
@@ -60,9 +62,7 @@ func (i *instance) hook(name string, fn sobek.Callable, args ...any) {
 	for j, arg := range args {
 		values[j] = rt.ToValue(arg)
 	}
-	i.inHook = true
-	defer func() { i.inHook = false }()
-	result, err := fn(sobek.Undefined(), values...)
+	result, err := i.callHook(fn, values...)
 	if err != nil {
 		interrupted(err)
 		i.run.hookFailed(name, err)
@@ -76,6 +76,32 @@ func (i *instance) hook(name string, fn sobek.Callable, args ...any) {
 			})) // fails only for a promise that is none
 		}
 	}
+}
+
+// maxHookCalls bounds how deep the calls of a script may be nested while one of
+// its hooks runs. k6 sets no bound, and a hook that calls itself without end
+// would take all memory, or the process's stack, before it is interrupted.
+const maxHookCalls = 1_000
+
+var errHookDepth = fmt.Errorf("more than %d calls are nested: it calls itself without end",
+	maxHookCalls)
+
+// callHook calls a hook or a URL filter. The requests that it makes have neither.
+func (i *instance) callHook(fn sobek.Callable, args ...sobek.Value) (sobek.Value, error) {
+	rt, before := i.vu.Runtime(), i.inHook
+	i.inHook = true
+	rt.SetMaxCallStackSize(maxHookCalls)
+	defer func() {
+		i.inHook = before
+		if !before {
+			rt.SetMaxCallStackSize(math.MaxInt32) // as k6 has it
+		}
+	}()
+	result, err := fn(sobek.Undefined(), args...)
+	if overflow := new(sobek.StackOverflowError); errors.As(err, &overflow) {
+		return nil, errHookDepth
+	}
+	return result, err
 }
 
 // hookFailed counts an error of a hook and tells of the first one.

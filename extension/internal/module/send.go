@@ -12,6 +12,7 @@ import (
 	"go.k6.io/k6/v2/js/modules"
 	k6http "go.k6.io/k6/v2/js/modules/k6/http"
 	"go.k6.io/k6/v2/lib"
+	"go.k6.io/k6/v2/lib/netext/httpext"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/traced"
 )
@@ -63,7 +64,7 @@ func (s *send) operation(state *lib.State, params *sobek.Object) traced.Operatio
 		Method: s.method, URL: s.target, Template: opts.template, Labels: s.labels.labels,
 		DefaultUserAgent: state.Options.UserAgent.String, Hold: s.hooks.response != nil,
 	}
-	if opts.urlFilter != nil {
+	if opts.urlFilter != nil && !s.client.instance.inHook {
 		config.URLFilter = s.client.instance.filterURL(opts.urlFilter, s.target)
 	}
 	if config.Template == "" {
@@ -92,11 +93,19 @@ func scriptContext(params *sobek.Object) (traceparent, tracestate string) {
 	return traceparent, tracestate
 }
 
+// targetURL is the URL that k6 will take; empty for what k6 will refuse.
 func targetURL(target sobek.Value) string {
 	if target == nil {
 		return ""
 	}
-	return target.String()
+	switch target := target.Export().(type) {
+	case string:
+		return target
+	case httpext.URL: // of an http.url template
+		return target.URL
+	default:
+		return ""
+	}
 }
 
 // prepare makes the send the transport of its next attempt.

@@ -24,6 +24,7 @@ type spanStack struct {
 	iteration  *activeSpan // of the scope "iteration"; nil before its first request
 	number     int64       // the iteration it belongs to
 	subscribed bool
+	depth      int // calls of span() that have not returned
 }
 
 // activeSpan is an application span and the context that requests join it by.
@@ -72,6 +73,11 @@ func (i *instance) span(call sobek.FunctionCall) sobek.Value {
 	if err != nil {
 		common.Throw(rt, err)
 	}
+	if i.spans.depth == maxSpanDepth {
+		common.Throw(rt, errSpanDepth)
+	}
+	i.spans.depth++
+	defer func() { i.spans.depth-- }()
 	provider, err := i.run.start()
 	if err != nil {
 		common.Throw(rt, err)
@@ -119,7 +125,12 @@ func spanAttributes(value sobek.Value) ([]attribute.KeyValue, error) {
 	return readAttributes("span attributes", values)
 }
 
+// maxSpanDepth bounds calls of span() within each other: a function that calls
+// itself by it without end would take the process's stack.
+const maxSpanDepth = 1_000
+
 var (
+	errSpanDepth    = fmt.Errorf("span() is nested more than %d deep", maxSpanDepth)
 	errSpanInit     = errors.New("span() must not be called in the init context")
 	errSpanName     = errors.New("span name must be a string that is not empty")
 	errSpanFunction = errors.New(

@@ -27,7 +27,7 @@ func (i *instance) filterURL(filter sobek.Callable, target string) func(string) 
 }
 
 func (i *instance) filter(filter sobek.Callable, target string) string {
-	result, err := filter(sobek.Undefined(), i.vu.Runtime().ToValue(target))
+	result, err := i.callHook(filter, i.vu.Runtime().ToValue(target))
 	if err != nil {
 		interrupted(err)
 		i.run.hookFailed("urlFilter", err)
