@@ -13,7 +13,7 @@ LINT_VERSION := $(shell sed -n '1s/^\# *//p' .golangci.yml)
 COMPOSE     ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 OCB_VERSION := v0.162.0
 .PHONY: up down compose-run collector test-compose test-collector
-.PHONY: help build run test test-browser test-e2e lint bench samples picture types clean
+.PHONY: help build run test test-browser test-e2e lint lint-extension bench samples picture types clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,10 @@ lint: $(BIN)/golangci-lint ## The linter, pinned in extension/tools
 	@echo "golangci-lint $(LINT_VERSION)"
 	$(BIN)/golangci-lint run ./...
 	cd extension/collector && ../../$(BIN)/golangci-lint run ./...
+
+lint-extension: $(BIN)/xk6 ## What `xk6 lint` asks of an extension; without the subcommand, see extension/subcommand.go
+	CGO_ENABLED=0 GOFLAGS=-tags=continuity_no_subcommand K6_CONTINUITY_SOURCE=none K6_CONTINUITY_HTML=false \
+		$(BIN)/xk6 lint --enable-only=module,replace,readme,license,git,build,smoke,types
 
 bench: ## Benchmarks, as ratios side by side in one run
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -2,13 +2,10 @@ package extension
 
 import (
 	"go.k6.io/k6/v2/js/modules"
-	"go.k6.io/k6/v2/subcommand"
 
-	"github.com/xk6-continuity/xk6-continuity/extension/internal/cli"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/module"
 )
 
 func init() { //nolint:gochecknoinits // k6 registers extensions from init functions
 	modules.Register(module.Name, module.New())
-	subcommand.RegisterExtension("continuity", cli.Command)
 }
