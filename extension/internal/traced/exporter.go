@@ -154,6 +154,9 @@ func (e environment) overHTTP() bool {
 		return false
 	case "http/protobuf":
 		return true
+	case "http/json": // same port, and what speaks it speaks protobuf too
+		e.invalid(name, value, "grpc or http/protobuf", "http/protobuf is used")
+		return true
 	default:
 		e.invalid(name, value, "grpc or http/protobuf", "grpc is used")
 		return false
