@@ -31,7 +31,7 @@ import (
 // `go test -v -run Parity` prints the table.
 func TestParity(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"defaults", "strict", "network", "untrusted"} {
+	for _, name := range []string{"defaults", "strict", "network", "untrusted", "limited"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			servers := newParityServers(t)
@@ -45,6 +45,7 @@ func TestParity(t *testing.T) {
 			require.Equal(t, plain.names, ours.names)
 			for _, feature := range plain.names {
 				want, got := plain.cases[feature], ours.cases[feature]
+				assert.NotContains(t, want.Out, false, "a case that says what must be true")
 				verdict := "same"
 				if !assert.Equal(t, want, got, feature) {
 					verdict = "DIFFERENT"
@@ -272,6 +273,10 @@ func parityHandler() http.Handler {
 	mux.HandleFunc("/length", func(w http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)
 		_, _ = fmt.Fprintf(w, "%d %s", n, r.Header.Get("Content-Encoding"))
+	})
+	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", r.Header.Get("Content-Encoding"))
+		_, _ = io.Copy(w, r.Body)
 	})
 	mux.HandleFunc("/client-certificate", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, "%d certificates", len(r.TLS.PeerCertificates))

@@ -1,6 +1,17 @@
 export const options = { vus: 1, iterations: 1 };
 const bytes = open('upload.bin', 'b');
 
+// What the FormData polyfill of k6's documentation makes: text and bytes in one ArrayBuffer.
+function formData() {
+  const text = (s) => Array.from(s, (c) => c.charCodeAt(0));
+  return new Uint8Array([
+    ...text('--xx\r\nContent-Disposition: form-data; name="t"\r\n\r\nvalue\r\n'),
+    ...text('--xx\r\nContent-Disposition: form-data; name="f"; filename="f.bin"\r\n'),
+    ...text('Content-Type: application/octet-stream\r\n\r\n'), ...new Uint8Array(bytes),
+    ...text('\r\n--xx--\r\n'),
+  ]).buffer;
+}
+
 const cases = {
   'get': () => http.get(`${server}/get?a=1`),
   'get with a URL to be escaped': () => http.get(`${server}/anything/ä b?q=x y`),
@@ -78,6 +89,11 @@ const cases = {
   'multipart by hand': () => http.post(`${server}/post`,
     '--xx\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--xx--\r\n',
     { headers: { 'Content-Type': 'multipart/form-data; boundary=xx' } }),
+  'FormData polyfill': () => http.post(`${server}/post`, formData(),
+    { headers: { 'Content-Type': 'multipart/form-data; boundary=xx' } }),
+  'multipart in a batch': () => http.batch([1, 2].map((n) => ['POST', `${server}/post`,
+    { f: http.file(bytes, `${n}.bin`, 'application/octet-stream'), n: String(n) }])),
+  'file, asyncRequest': () => http.asyncRequest('POST', `${server}/post`, { f: http.file(bytes, 'b.bin') }),
   'headers': () => http.get(`${server}/headers`, { headers: { 'X-A': 'b', Host: 'other.example' } }),
   'own User-Agent': () => http.get(`${server}/headers`, { headers: { 'User-Agent': 'mine/1' } }),
   'wrong Content-Length': () => http.post(`${server}/post`, 'abc', { headers: { 'Content-Length': '9' } }),
@@ -98,6 +114,18 @@ const cases = {
     http.cookieJar().clear(server);
     return http.get(`${server}/cookies`);
   },
+  'cookie deleted from a jar': () => {
+    const jar = new http.CookieJar();
+    jar.set(server, 'a', '1', { path: '/cookies', max_age: 600 });
+    jar.set(server, 'b', '2');
+    jar.delete(server, 'b');
+    return [http.get(`${server}/cookies`, { jar }), http.get(`${server}/get`, { jar })];
+  },
+  'cookies of a batch, in order': () => {
+    const jar = new http.CookieJar();
+    http.get(`${server}/cookies/set?x=1`, { jar });
+    return http.batch([['GET', `${server}/cookies`, null, { jar }], ['GET', `${server}/cookies`]]);
+  },
   'basic auth': () => http.get(server.replace('//', '//user:pass@') + '/basic-auth/user/pass'),
   'digest': () => http.get(
     server.replace('//', '//user:pass@') + '/digest-auth/auth/user/pass', { auth: 'digest' }),
@@ -116,6 +144,9 @@ const cases = {
   'timeout as text': () => http.get(`${server}/delay/10`, { timeout: '50ms' }),
   'timeout, invalid': () => http.get(`${server}/get`, { timeout: 'soon' }),
   'timeout, thrown': () => http.get(`${server}/delay/10`, { timeout: 50, throw: true }),
+  'timeout in a batch': () => http.batch([
+    ['GET', `${server}/delay/10`, null, { timeout: 50 }], `${server}/get`]),
+  'timeout, asyncRequest': () => http.asyncRequest('GET', `${server}/delay/10`, null, { timeout: 50 }),
   'timeout in the body': () => http.get(`${server}/drip?duration=10&numbytes=4&delay=0`, { timeout: 300 }),
   'truncated body': () => http.get(`${server}/truncated`),
   'dropped connection': () => http.post(`${server}/dropped`, 'x'),
@@ -126,6 +157,13 @@ const cases = {
   'compression gzip': () => http.post(`${server}/post`, 'x'.repeat(300), { compression: 'gzip' }),
   'compression of several': () => http.post(`${server}/length`, 'x'.repeat(300), { compression: 'gzip, deflate' }),
   'compression br': () => http.post(`${server}/length`, 'x'.repeat(300), { compression: 'br' }),
+  'compression zstd': () => http.post(`${server}/length`, 'x'.repeat(300), { compression: 'zstd' }),
+  'compression deflate': () => http.post(`${server}/length`, 'x'.repeat(300), { compression: 'deflate' }),
+  'compression of bytes': () => http.post(`${server}/echo`, new Uint8Array(300).buffer, { compression: 'br' }),
+  'br response': () => http.post(`${server}/echo`, 'x'.repeat(300), { compression: 'br' }),
+  'zstd response': () => http.post(`${server}/echo`, 'x'.repeat(300), { compression: 'zstd' }),
+  'compressed response, binary': () => http.post(
+    `${server}/echo`, 'x'.repeat(300), { compression: 'gzip', responseType: 'binary' }),
   'compression, invalid': () => http.post(`${server}/post`, 'x', { compression: 'lzma' }),
   'gzip response': () => http.get(`${server}/gzip`),
   'deflate response': () => http.get(`${server}/deflate`),
@@ -143,6 +181,10 @@ const cases = {
     return out;
   },
   'tags': () => http.get(`${server}/get`, { tags: { own: 'tag', name: 'named' } }),
+  'tags of a group': () => group('outer', () => group('inner', () => http.get(`${server}/get`))),
+  'tags of a batch': () => http.batch([
+    ['GET', `${server}/get?n=1`, null, { tags: { name: 'both' } }],
+    ['GET', http.url`${server}/get?n=${2}`, null, { tags: { own: '2' } }]]),
   'tags, invalid': () => http.get(`${server}/get`, { tags: { own: { nested: 1 } } }),
   'throw on an invalid URL': () => http.get('http://[::1/', { throw: true }),
   'throw on refusal': () => http.get('http://127.0.0.1:1/', { throw: true }),

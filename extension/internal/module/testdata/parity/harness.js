@@ -2,7 +2,7 @@
 // test puts the import and the cases in place of the two lines that say so.
 import http from 'IMPORT';
 import exec from 'k6/execution';
-import { check } from 'k6';
+import { check, group } from 'k6';
 
 const server = __ENV.SERVER, tls = __ENV.TLS, h2 = __ENV.H2;
 const sleepless = () => new Promise((resolve) => setTimeout(resolve, 1));
