@@ -68,7 +68,10 @@ func (r *run) closeSource() {
 }
 
 // exit takes the proxies down when the process ends.
-func (r *run) exit() { r.faults.close(r.warn) }
+func (r *run) exit() {
+	r.faults.stop(r.warn) // of a run that never came to its end
+	r.faults.close(r.warn)
+}
 
 // isTerminal reports whether a file is a terminal that shows colours.
 func isTerminal(f *os.File) bool {

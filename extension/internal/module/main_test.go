@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.k6.io/k6/v2/cmd"
 	"go.k6.io/k6/v2/js/modules"
+	"go.uber.org/goleak"
 )
 
 // runAsK6 makes the test binary k6 with this module in it.
@@ -19,7 +20,7 @@ func TestMain(m *testing.M) {
 		modules.Register(Name, New())
 		cmd.Execute() // exits
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // k6Run is a whole run of k6 in a process of its own.

@@ -203,6 +203,7 @@ func TestSettlingShowsItsProgress(t *testing.T) {
 	require.NoError(t, reader.Close())
 	r.settler.signals <- os.Interrupt
 	r.settler.stopped.Wait()
+	r.closeSource()
 }
 
 // TestCheckpointIsAReport: what a killed run leaves behind can be read.
