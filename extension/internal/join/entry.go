@@ -13,6 +13,7 @@ import (
 type entry struct {
 	id          tracecontext.TraceID
 	attempts    []span.Attempt
+	first       [1]span.Attempt // room for the usual one
 	spans       []span.Record
 	rare        *rare
 	event       int64 // of the last change

@@ -25,6 +25,13 @@ type given struct {
 	detail     string
 }
 
+// closeGiven says that an operation of a given trace has ended.
+func (sh *shard) closeGiven(id tracecontext.TraceID, g *given) {
+	if g.operations--; g.operations <= 0 {
+		delete(sh.given, id)
+	}
+}
+
 // push queues the next look at the entry, and its age when it is new.
 func (sh *shard) push(e *entry, check int64) {
 	if e.check == 0 {

@@ -63,9 +63,7 @@ func (s *Store) Close(id tracecontext.TraceID, now time.Time) {
 	sh := s.lock(id)
 	defer sh.mu.Unlock()
 	if g := sh.given[id]; g != nil {
-		if g.operations--; g.operations <= 0 {
-			delete(sh.given, id)
-		}
+		sh.closeGiven(id, g)
 		return
 	}
 	if e := sh.traces[id]; e != nil {
@@ -81,21 +79,60 @@ func (s *Store) Attempt(a span.Attempt, now time.Time) {
 	sh := s.lock(a.TraceID)
 	defer sh.mu.Unlock()
 	if g := sh.given[a.TraceID]; g != nil {
-		s.settled.Add(1)
-		sh.ready = append(sh.ready, &Trace{
-			ID: a.TraceID, Attempts: []span.Attempt{a}, Reason: g.reason, Detail: g.detail,
-		})
+		s.giveBack(sh, a, g.reason, g.detail)
 		return
 	}
-	e := s.entry(sh, a.TraceID, now)
+	s.record(sh, s.entry(sh, a.TraceID, now), a, now)
+}
+
+// Finish is Attempt and Close in one.
+func (s *Store) Finish(a span.Attempt, now time.Time) {
+	s.attempts.Add(1)
+	sh := s.lock(a.TraceID)
+	defer sh.mu.Unlock()
+	if g := sh.given[a.TraceID]; g != nil {
+		s.giveBack(sh, a, g.reason, g.detail)
+		sh.closeGiven(a.TraceID, g)
+		return
+	}
+	e := s.record(sh, s.entry(sh, a.TraceID, now), a, now)
+	e.operations--
+}
+
+// Whole records a trace of one attempt that nothing will be heard of: it has
+// settled by itself, as partial.
+func (s *Store) Whole(a span.Attempt, detail string) {
+	s.attempts.Add(1)
+	sh := s.lock(a.TraceID)
+	defer sh.mu.Unlock()
+	s.giveBack(sh, a, ReasonPartial, detail)
+}
+
+// record adds an attempt to its trace, which may be another one then.
+func (s *Store) record(sh *shard, e *entry, a span.Attempt, now time.Time) *entry {
 	if len(e.attempts) >= s.config.MaxSpans {
 		e = s.renew(sh, e, now)
+	}
+	if e.attempts == nil {
+		e.attempts = e.first[:0]
 	}
 	e.attempts = append(e.attempts, a)
 	e.lastAttempt = now.UnixNano()
 	e.hopeful = e.hopeful || !a.Sampled && !a.Excluded
 	e.concluded = false
 	e.touch(now)
+	return e
+}
+
+// giveBack settles an attempt by itself. The shard is locked.
+func (s *Store) giveBack(sh *shard, a span.Attempt, reason Reason, detail string) {
+	s.settled.Add(1)
+	whole := &struct {
+		trace   Trace
+		attempt [1]span.Attempt
+	}{Trace{ID: a.TraceID, Reason: reason, Detail: detail}, [1]span.Attempt{a}}
+	whole.trace.Attempts = whole.attempt[:]
+	sh.ready = append(sh.ready, &whole.trace)
 }
 
 // renew settles a trace that has too many attempts, and goes on with a new one.

@@ -31,7 +31,7 @@ func (c *client) asyncRequest(call sobek.FunctionCall) sobek.Value {
 		}
 		return rt.ToValue(promise)
 	}
-	s, err := c.begin(method, target, argument(args, 1))
+	s, err := c.begin(method, target, argument(args, 1), false)
 	if err != nil {
 		throw(c.instance.vu, err)
 	}
@@ -55,8 +55,7 @@ func (a *asyncSend) start(backoff time.Duration) (err error) {
 	}()
 	a.hooks.before(a.send)
 	a.prepare(backoff)
-	var promise *sobek.Promise
-	a.client.vu.enterAsync(a.send, func() { promise, err = a.native() })
+	promise, err := a.through()
 	if err != nil {
 		return err
 	}
@@ -69,6 +68,12 @@ func (a *asyncSend) start(backoff time.Duration) (err error) {
 	_, err = then(object, rt.ToValue(a.fulfilled), rt.ToValue(a.rejected))
 	done = err == nil
 	return err
+}
+
+func (a *asyncSend) through() (*sobek.Promise, error) {
+	vu := a.client.vu
+	defer vu.leave(vu.enterAsync(a.send))
+	return a.native()
 }
 
 func (a *asyncSend) fulfilled(call sobek.FunctionCall) sobek.Value {

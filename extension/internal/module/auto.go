@@ -54,7 +54,7 @@ func (t *autoTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func (t *autoTransport) operation(req *http.Request) (*autoOperation, error) {
 	run := t.client.instance.run
-	if err := run.faults.begin(req.Context(), t.state, run.warn); err != nil {
+	if err := run.beginFaults(req.Context(), t.state); err != nil {
 		return nil, err
 	}
 	key := req.Context().Done()

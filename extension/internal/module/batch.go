@@ -93,7 +93,7 @@ func (c *client) beginEntry(entries []*entry, at place, request any) ([]*entry, 
 	if params != nil {
 		paramsValue = rt.ToValue(params)
 	}
-	s, err := c.begin(method, rt.ToValue(target), paramsValue)
+	s, err := c.begin(method, rt.ToValue(target), paramsValue, true)
 	if err != nil {
 		for _, e := range entries {
 			e.op.End(nil)
@@ -144,7 +144,13 @@ func (b *batch) run(entries []*entry) error {
 		for _, e := range pending {
 			e.hooks.after(e.send, e.resp, nil)
 		}
-		if pending = retried(pending); len(pending) == 0 || !wait(ctx, pending[0].backoff) {
+		if pending = retried(pending); len(pending) == 0 {
+			return err
+		}
+		for _, e := range entries { // the others wait as well
+			e.op.HandOver()
+		}
+		if !wait(ctx, pending[0].backoff) {
 			return err
 		}
 	}
@@ -171,10 +177,7 @@ func (b *batch) send(entries []*entry) (err error) {
 	router := make(batchRouter, len(entries))
 	requests := b.requests(entries, router)
 	c := b.client
-	var result any
-	c.vu.enter(router, func() {
-		result, err = c.native.batch(c.instance.vu.Runtime().ToValue(requests))
-	})
+	result, err := c.batchThrough(router, requests)
 	switch responses := result.(type) {
 	case []*k6http.Response:
 		for i, e := range entries {
@@ -190,6 +193,11 @@ func (b *batch) send(entries []*entry) (err error) {
 		}
 	}
 	return err
+}
+
+func (c *client) batchThrough(router batchRouter, requests any) (any, error) {
+	defer c.vu.leave(c.vu.enter(router))
+	return c.native.batch(c.instance.vu.Runtime().ToValue(requests))
 }
 
 // requests is the argument of k6's own batch, of the same shape as the script's.

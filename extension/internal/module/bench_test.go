@@ -7,11 +7,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,78 +33,44 @@ const (
 
 // BenchmarkTracedAgainstPlain sends the same requests through k6/http and
 // through our default export, in rounds that alternate, from 20 VUs over kept
-// connections to a server in this process. It reports requests per second of
-// both, their ratio, and allocations per request.
+// connections to a server in this process.
 //
-//   - bare: neither export nor receiver
+//   - none: a whole run with neither export nor receiver
 //   - receiver: receiver and join on; the server sends a SERVER span per request
+//   - export: client spans exported over OTLP/gRPC to an endpoint that takes all
 func BenchmarkTracedAgainstPlain(b *testing.B) {
-	for _, name := range []string{"bare", "receiver"} {
+	for _, name := range []string{"none", "receiver", "export"} {
 		b.Run(name, func(b *testing.B) {
 			server := newBenchServer(b)
 			module := New()
-			if name == "bare" {
-				startQuietly(b, module.run, nil)
-			} else {
+			switch name {
+			case "none":
+				startWithoutSource(b, module.run)
+			case "receiver":
 				server.receiver = startWithReceiver(b, module.run)
+			case "export":
+				startWithExport(b, module.run)
 			}
 			vus := make([]*benchVU, benchVUs)
 			for i := range vus {
 				vus[i] = newBenchVU(b, module, server.URL)
 			}
-			var plain, traced benchSide
-			plain.round(vus, func(v *benchVU) sobek.Callable { return v.plain })
-			traced.round(vus, func(v *benchVU) sobek.Callable { return v.traced })
-			plain, traced = benchSide{}, benchSide{}
-			for b.Loop() {
-				server.sends.Store(false)
-				plain.round(vus, func(v *benchVU) sobek.Callable { return v.plain })
-				server.sends.Store(name == "receiver")
-				traced.round(vus, func(v *benchVU) sobek.Callable { return v.traced })
-			}
-			b.ReportMetric(plain.rate(), "plain-req/s")
-			b.ReportMetric(traced.rate(), "traced-req/s")
-			b.ReportMetric(traced.rate()/plain.rate(), "traced/plain")
-			b.ReportMetric(plain.allocations(), "plain-allocs/req")
-			b.ReportMetric(traced.allocations(), "traced-allocs/req")
-			if name == "receiver" {
-				b.ReportMetric(float64(module.run.store.Stats().Spans)/float64(traced.requests), "spans/req")
+			_, traced := compareSides(b, vus, 1)
+			switch stats := module.run.spans(); name {
+			case "receiver":
+				b.ReportMetric(float64(stats.Received)/float64(traced.requests), "spans/req")
+			case "export":
+				b.ReportMetric(float64(stats.Exported)/float64(traced.requests), "spans/req")
 			}
 		})
 	}
 }
-
-// benchSide adds up the rounds of one side.
-type benchSide struct {
-	requests int
-	elapsed  time.Duration
-	mallocs  uint64
-}
-
-func (s *benchSide) round(vus []*benchVU, side func(*benchVU) sobek.Callable) {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	began := time.Now()
-	var wg sync.WaitGroup
-	for _, v := range vus {
-		wg.Go(func() {
-			if _, err := side(v)(sobek.Undefined()); err != nil {
-				panic(err)
-			}
-		})
-	}
-	wg.Wait()
-	s.elapsed += time.Since(began)
-	runtime.ReadMemStats(&after)
-	s.mallocs += after.Mallocs - before.Mallocs
-	s.requests += len(vus) * benchRequests
-}
-
-func (s *benchSide) rate() float64        { return float64(s.requests) / s.elapsed.Seconds() }
-func (s *benchSide) allocations() float64 { return float64(s.mallocs) / float64(s.requests) }
 
 // benchVU is a VU with one function per side.
-type benchVU struct{ plain, traced sobek.Callable }
+type benchVU struct {
+	state         *lib.State
+	plain, traced sobek.Callable
+}
 
 func newBenchVU(b *testing.B, module *RootModule, url string) *benchVU {
 	b.Helper()
@@ -123,13 +87,15 @@ func newBenchVU(b *testing.B, module *RootModule, url string) *benchVU {
 		const plain = loop(require('k6/http')), traced = loop(require('k6/x/continuity').default);`))
 	require.NoError(b, err)
 	samples := make(chan metrics.SampleContainer, 1000)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for range samples { // k6 would aggregate them
+	go func() { // k6 would aggregate them
+		for {
+			select {
+			case <-samples:
+			case <-b.Context().Done():
+				return
+			}
 		}
 	}()
-	b.Cleanup(func() { close(samples); <-done })
 	registry := rt.VU.InitEnvField.Registry
 	transport := &http.Transport{DialContext: (&net.Dialer{}).DialContext, MaxIdleConnsPerHost: 2}
 	b.Cleanup(transport.CloseIdleConnections)
@@ -145,7 +111,7 @@ func newBenchVU(b *testing.B, module *RootModule, url string) *benchVU {
 		})),
 		BuiltinMetrics: rt.BuiltinMetrics,
 	})
-	v := &benchVU{}
+	v := &benchVU{state: rt.VU.State()}
 	for name, fn := range map[string]*sobek.Callable{"plain": &v.plain, "traced": &v.traced} {
 		value, err := rt.VU.Runtime().RunString(name)
 		require.NoError(b, err)
@@ -176,7 +142,6 @@ func startWithReceiver(b *testing.B, r *run) string {
 type benchServer struct {
 	*httptest.Server
 	receiver string
-	sends    atomic.Bool
 	mu       sync.Mutex
 	batch    []*tracepb.Span
 }
@@ -185,7 +150,7 @@ func newBenchServer(b *testing.B) *benchServer {
 	b.Helper()
 	s := &benchServer{}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.sends.Load() {
+		if s.receiver != "" {
 			s.span(r.Header.Get("Traceparent"))
 		}
 		_, _ = w.Write([]byte("ok"))

@@ -48,9 +48,9 @@ func (h *hookState) after(s *send, resp *k6http.Response, err error) {
 	}
 	defer s.op.Release()
 	if err == nil && resp != nil && s.trips.Load() > 0 {
+		traceID, spanID, _ := s.op.Last()
 		s.client.instance.hook("responseHook", h.response,
-			newJSSpan(s.op.TraceID().String(), s.op.LastSpanID().String(),
-				spanWriter{s.op.LastSpan()}), resp)
+			newJSSpan(traceID, spanID, spanWriter{s.op.LastSpan()}), resp)
 	}
 }
 

@@ -27,16 +27,21 @@ func (s *send) response(inner *k6http.Response) *Response {
 	if inner == nil {
 		return nil
 	}
-	response := &Response{Response: inner, client: s.client}
-	if s.op.RoundTrips() > 0 {
-		response.Trace = &ResponseTrace{
-			TraceID:  s.op.TraceID().String(),
-			SpanID:   s.op.LastSpanID().String(),
-			Attempts: s.attempts,
-			Sampled:  s.op.Sampled(),
-		}
+	traceID, spanID, trips := s.op.Last()
+	if trips == 0 {
+		return &Response{Response: inner, client: s.client}
 	}
-	return response
+	whole := &struct {
+		response Response
+		trace    ResponseTrace
+	}{
+		Response{Response: inner, client: s.client},
+		ResponseTrace{
+			TraceID: traceID, SpanID: spanID, Attempts: s.attempts, Sampled: s.op.Sampled(),
+		},
+	}
+	whole.response.Trace = &whole.trace
+	return &whole.response
 }
 
 // SubmitForm is k6's response.submitForm(options), traced and with the client's

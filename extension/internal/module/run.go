@@ -160,12 +160,18 @@ func (e *earlyWarnings) deliver(to *report.Builder) {
 	e.kept = nil
 }
 
+// noSource is why attempts are undecided when nobody tells of spans.
+const noSource = "there is no source of spans"
+
+// Expects implements traced.Sink.
+func (r *run) Expects() bool { return r.settings.source != "none" }
+
 // Open implements traced.Sink.
 func (r *run) Open(id tracecontext.TraceID) {
 	now := time.Now()
 	r.store.Open(id, now)
-	if r.settings.source == "none" {
-		r.store.MarkPartial(id, "there is no source of spans", now)
+	if !r.Expects() {
+		r.store.MarkPartial(id, noSource, now)
 	}
 }
 
@@ -176,6 +182,24 @@ func (r *run) Attempt(a span.Attempt) { r.store.Attempt(a, time.Now()) }
 func (r *run) Close(id tracecontext.TraceID) {
 	r.store.Close(id, time.Now())
 	r.feed.Closed(id)
+}
+
+// Finish implements traced.Sink.
+func (r *run) Finish(a span.Attempt, opened bool) {
+	if !opened {
+		r.store.Whole(a, noSource)
+		return
+	}
+	r.store.Finish(a, time.Now())
+	r.feed.Closed(a.TraceID)
+}
+
+// beginFaults starts the fault plan before the first request of the load.
+func (r *run) beginFaults(ctx context.Context, state *lib.State) error {
+	if r.faults.begun.Load() {
+		return r.faults.startErr
+	}
+	return r.faults.begin(ctx, state, r.warn)
 }
 
 // phase names the fault phase of this moment; empty without a plan.

@@ -34,8 +34,11 @@ type send struct {
 	hooks    hookState
 }
 
-// begin starts the operation of one logical request.
-func (c *client) begin(method string, target, params sobek.Value) (*send, error) {
+// begin starts the operation of one logical request. It endsAtOnce when its end
+// is sure to follow its last round trip; see [traced.OperationConfig].
+func (c *client) begin(
+	method string, target, params sobek.Value, endsAtOnce bool,
+) (*send, error) {
 	state := c.instance.vu.State()
 	object, _ := params.(*sobek.Object)
 	opts, core, err := c.optionsFor(object)
@@ -49,10 +52,12 @@ func (c *client) begin(method string, target, params sobek.Value) (*send, error)
 	s.labels.init(&c.instance.run.labels, state, target, object, opts.config.Service)
 	s.hooks.configure(c.instance, opts)
 	ctx := c.instance.active(state, opts.scope)
-	if err := c.instance.run.faults.begin(ctx, state, c.instance.run.warn); err != nil {
+	if err := c.instance.run.beginFaults(ctx, state); err != nil {
 		return nil, err
 	}
-	s.op = core.Start(ctx, s.operation(state, object))
+	config := s.operation(state, object)
+	config.EndsAtOnce = endsAtOnce
+	s.op = core.Start(ctx, config)
 	c.instance.run.countExcluded(s.op)
 	return s, nil
 }
@@ -147,11 +152,16 @@ func outcomeOf(resp *k6http.Response, err error) outcome {
 // next decides whether another attempt follows, and after which wait. A call
 // that made no round trip (an invalid URL, say) is never repeated.
 func (s *send) next(o outcome) (time.Duration, bool) {
-	if s.trips.Load() == 0 || s.client.instance.vu.Context().Err() != nil {
+	if s.attempts >= s.options.retry.Attempts || s.trips.Load() == 0 ||
+		s.client.instance.vu.Context().Err() != nil {
 		return 0, false
 	}
-	return s.options.retry.Next(
+	backoff, again := s.options.retry.Next(
 		s.attempts, strings.ToUpper(s.method), o.status, o.retryAfter, o.failed, time.Now())
+	if again {
+		s.op.HandOver() // it goes on after the backoff
+	}
+	return backoff, again
 }
 
 // wait sleeps between attempts; it returns false when ctx ended first.

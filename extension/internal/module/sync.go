@@ -12,9 +12,7 @@ import (
 func (c *client) plainVerb(method string, native verb) func(sobek.FunctionCall) sobek.Value {
 	return func(call sobek.FunctionCall) sobek.Value {
 		target, args := splitTarget(call.Arguments)
-		return c.sync(method, target, argument(args, 0), func() (*k6http.Response, error) {
-			return native(target, args...)
-		})
+		return c.sync(nativeCall{native, method, target, args}, argument(args, 0))
 	}
 }
 
@@ -22,51 +20,80 @@ func (c *client) plainVerb(method string, native verb) func(sobek.FunctionCall) 
 func (c *client) bodyVerb(method string, native verb) func(sobek.FunctionCall) sobek.Value {
 	return func(call sobek.FunctionCall) sobek.Value {
 		target, args := splitTarget(call.Arguments)
-		return c.sync(method, target, argument(args, 1), func() (*k6http.Response, error) {
-			return native(target, args...)
-		})
+		return c.sync(nativeCall{native, method, target, args}, argument(args, 1))
 	}
 }
 
 // request is http.request(method, url, body, params).
 func (c *client) request(call sobek.FunctionCall) sobek.Value {
 	method, target, args := splitMethod(call.Arguments)
-	return c.sync(method, target, argument(args, 1), func() (*k6http.Response, error) {
+	native := func(target sobek.Value, args ...sobek.Value) (*k6http.Response, error) {
 		return c.native.request(method, target, args...)
-	})
+	}
+	return c.sync(nativeCall{native, method, target, args}, argument(args, 1))
 }
 
+// nativeCall is a call of one of k6's own functions, which may be repeated.
+type nativeCall struct {
+	native verb
+	method string
+	target sobek.Value
+	args   []sobek.Value
+}
+
+func (n *nativeCall) call() (*k6http.Response, error) { return n.native(n.target, n.args...) }
+
 // sync runs one blocking request with its retries.
-func (c *client) sync(
-	method string, target, params sobek.Value, native func() (*k6http.Response, error),
-) sobek.Value {
+func (c *client) sync(native nativeCall, params sobek.Value) sobek.Value {
 	rt := c.instance.vu.Runtime()
 	if c.instance.vu.State() == nil { // k6's own error about the init context
-		resp, err := native()
+		resp, err := native.call()
 		if err != nil {
 			throw(c.instance.vu, err)
 		}
 		return rt.ToValue(resp)
 	}
-	s, err := c.begin(method, target, params)
+	s, err := c.begin(native.method, native.target, params, true)
 	if err != nil {
 		throw(c.instance.vu, err)
 	}
-	defer func() { s.op.End(err) }()
-	s.hooks.before(s)
-	s.prepare(0)
-	var resp *k6http.Response
-	c.vu.enter(s, func() { resp, err = native() })
-	if resp, err = s.finish(resp, err, native); err != nil {
+	resp, err := s.run(&native)
+	if err != nil {
 		throw(c.instance.vu, err)
 	}
-	return rt.ToValue(s.response(resp))
+	return rt.ToValue(resp)
+}
+
+// run sends the request until the retry policy is satisfied, and ends its
+// operation, whatever happens.
+func (s *send) run(native *nativeCall) (result *Response, err error) {
+	defer func() { s.op.End(err) }()
+	s.hooks.before(s)
+	resp, err := s.attempt(native, 0)
+	if resp, err = s.finish(resp, err, native); err != nil {
+		return nil, err
+	}
+	return s.response(resp), nil
+}
+
+// attempt makes the native call as one attempt.
+func (s *send) attempt(native *nativeCall, backoff time.Duration) (*k6http.Response, error) {
+	s.prepare(backoff)
+	return s.client.through(s, native)
+}
+
+// through makes the native call with a transport.
+func (c *client) through(
+	transport http.RoundTripper, native *nativeCall,
+) (*k6http.Response, error) {
+	defer c.vu.leave(c.vu.enter(transport))
+	return native.call()
 }
 
 // finish completes an attempt and sends again until the retry policy is
 // satisfied or the VU is interrupted. It returns what the last attempt did.
 func (s *send) finish(
-	resp *k6http.Response, err error, native func() (*k6http.Response, error),
+	resp *k6http.Response, err error, native *nativeCall,
 ) (*k6http.Response, error) {
 	for {
 		s.hooks.after(s, resp, err)
@@ -75,8 +102,7 @@ func (s *send) finish(
 			return resp, err
 		}
 		s.hooks.before(s)
-		s.prepare(backoff)
-		s.client.vu.enter(s, func() { resp, err = native() })
+		resp, err = s.attempt(native, backoff)
 	}
 }
 
@@ -85,6 +111,9 @@ func (s *send) finish(
 func (c *client) follow(
 	params sobek.Value, native func() (*k6http.Response, error),
 ) (result *Response, err error) {
+	call := &nativeCall{native: func(sobek.Value, ...sobek.Value) (*k6http.Response, error) {
+		return native()
+	}}
 	var s *send
 	defer func() {
 		if s != nil {
@@ -95,7 +124,7 @@ func (c *client) follow(
 	first := roundTripper(func(req *http.Request) (*http.Response, error) {
 		if s == nil {
 			target := c.instance.vu.Runtime().ToValue(req.URL.String())
-			if s, refused = c.begin(req.Method, target, params); refused != nil {
+			if s, refused = c.begin(req.Method, target, params, true); refused != nil {
 				return nil, refused
 			}
 			s.hooks.before(s)
@@ -103,15 +132,14 @@ func (c *client) follow(
 		}
 		return s.RoundTrip(req)
 	})
-	var resp *k6http.Response
-	c.vu.enter(first, func() { resp, err = native() })
+	resp, err := c.through(first, call)
 	if refused != nil {
 		return nil, refused
 	}
 	if s == nil {
 		return &Response{Response: resp, client: c}, err
 	}
-	if resp, err = s.finish(resp, err, native); err != nil {
+	if resp, err = s.finish(resp, err, call); err != nil {
 		return nil, err
 	}
 	return s.response(resp), nil

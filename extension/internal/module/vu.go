@@ -37,29 +37,29 @@ func (v *tracedVU) State() *lib.State {
 	return &copied
 }
 
-// enter makes State return the given transport while fn makes blocking requests.
-func (v *tracedVU) enter(transport http.RoundTripper, fn func()) {
+// enter makes State return the given transport for blocking requests, until
+// leave is called with what enter returned.
+func (v *tracedVU) enter(transport http.RoundTripper) (before *lib.State) {
 	if v.during != nil { // a request within a hook within a request
-		v.enterAsync(transport, fn)
-		return
+		return v.enterAsync(transport)
 	}
 	v.scratch = *v.VU.State()
 	v.scratch.Transport = transport
 	v.during = &v.scratch
-	defer func() { v.during = nil }()
-	fn()
+	return nil
 }
 
-// enterAsync is enter for work that goes on after fn has returned: k6 takes the
-// state before it leaves the JavaScript thread.
-func (v *tracedVU) enterAsync(transport http.RoundTripper, fn func()) {
-	before := v.during
+// enterAsync is enter for work that goes on after leave: k6 takes the state
+// before it leaves the JavaScript thread.
+func (v *tracedVU) enterAsync(transport http.RoundTripper) (before *lib.State) {
+	before = v.during
 	copied := *v.VU.State()
 	copied.Transport = transport
 	v.during = &copied
-	defer func() { v.during = before }()
-	fn()
+	return before
 }
+
+func (v *tracedVU) leave(before *lib.State) { v.during = before }
 
 // baseTransport is the VU's own transport, under any instrumentation of ours.
 func baseTransport(state *lib.State) http.RoundTripper {

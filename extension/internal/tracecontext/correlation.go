@@ -5,11 +5,12 @@ import (
 	"strings"
 )
 
-// correlationToken starts the product token that carries an attempt's ids.
-const correlationToken = "continuity/"
+// CorrelationToken starts the product token that carries an attempt's ids. Behind
+// it stand the ids as a traceparent has them: `<trace id>-<span id>`.
+const CorrelationToken = "continuity/"
 
 // correlationLen is the length of `continuity/<32 hex>-<16 hex>`.
-const correlationLen = len(correlationToken) + 32 + 1 + 16
+const correlationLen = len(CorrelationToken) + 32 + 1 + 16
 
 // Correlation names one attempt: the ids of its client span. A service that
 // loses the context and starts a new trace still reports the User-Agent it was
@@ -28,7 +29,7 @@ func (c Correlation) String() string { return c.Append("") }
 // Append returns agent with the token behind it.
 func (c Correlation) Append(agent string) string {
 	var room [128]byte // enough for the usual agent
-	b := append(append(room[:0], agent...), correlationToken...)
+	b := append(append(room[:0], agent...), CorrelationToken...)
 	b = hex.AppendEncode(b, c.TraceID[:])
 	b = append(b, '-')
 	return string(hex.AppendEncode(b, c.SpanID[:]))
@@ -39,7 +40,7 @@ func (c Correlation) Append(agent string) string {
 func FindCorrelation[T string | []byte](userAgent T) (Correlation, bool) {
 	s := string(userAgent)
 	for end := len(s); end >= correlationLen; {
-		i := strings.LastIndex(s[:end], correlationToken)
+		i := strings.LastIndex(s[:end], CorrelationToken)
 		if i < 0 {
 			return Correlation{}, false
 		}
@@ -53,10 +54,10 @@ func FindCorrelation[T string | []byte](userAgent T) (Correlation, bool) {
 
 func parseCorrelation(s string) (Correlation, bool) {
 	var c Correlation
-	if len(s) < correlationLen || s[len(correlationToken)+32] != '-' {
+	if len(s) < correlationLen || s[len(CorrelationToken)+32] != '-' {
 		return c, false
 	}
-	ids := s[len(correlationToken):correlationLen]
+	ids := s[len(CorrelationToken):correlationLen]
 	if c.TraceID.UnmarshalText([]byte(ids[:32])) != nil ||
 		c.SpanID.UnmarshalText([]byte(ids[33:])) != nil ||
 		c.TraceID.IsZero() || c.SpanID.IsZero() {

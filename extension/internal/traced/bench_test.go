@@ -17,9 +17,11 @@ import (
 // nowhere takes attempts and spans and forgets them.
 type nowhere struct{}
 
+func (nowhere) Expects() bool              { return true }
 func (nowhere) Open(tracecontext.TraceID)  {}
 func (nowhere) Attempt(span.Attempt)       {}
 func (nowhere) Close(tracecontext.TraceID) {}
+func (nowhere) Finish(span.Attempt, bool)  {}
 
 func (nowhere) ExportSpans(context.Context, []sdktrace.ReadOnlySpan) error { return nil }
 func (nowhere) Shutdown(context.Context) error                             { return nil }

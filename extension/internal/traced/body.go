@@ -9,7 +9,7 @@ import (
 // closed: the round trip is over then.
 type body struct {
 	io.ReadCloser
-	done func(error)
+	exchange *exchange
 }
 
 // Read reads from the response.
@@ -17,9 +17,9 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	switch {
 	case errors.Is(err, io.EOF):
-		b.done(nil)
+		b.exchange.finish(nil)
 	case err != nil:
-		b.done(&bodyError{err})
+		b.exchange.finish(&bodyError{err})
 	}
 	return n, err
 }
@@ -27,7 +27,7 @@ func (b *body) Read(p []byte) (int, error) {
 // Close closes the response.
 func (b *body) Close() error {
 	err := b.ReadCloser.Close()
-	b.done(nil)
+	b.exchange.finish(nil)
 	return err
 }
 

@@ -13,13 +13,22 @@ import (
 
 // Sink takes what the transport knows of the load. Its methods are called from
 // the goroutines that send requests and must not block.
+//
+//	Open ─► Attempt ─► … ─► Attempt ─► Close
+//	                    └─► Finish            the last attempt, with its end
 type Sink interface {
-	// Open announces a trace before its first attempt is sent.
+	// Expects reports whether anything can be heard of a trace that was sent. Then a
+	// trace is announced before its first attempt; else when that has ended.
+	Expects() bool
+	// Open announces a trace.
 	Open(id tracecontext.TraceID)
 	// Attempt records one round trip that has ended.
 	Attempt(a span.Attempt)
 	// Close says that the operation has ended: no attempt will follow.
 	Close(id tracecontext.TraceID)
+	// Finish is Attempt and Close in one. A trace that was not opened has this one
+	// attempt and nothing else.
+	Finish(a span.Attempt, opened bool)
 }
 
 // CaptureHeaders names headers that are recorded on the client span. Names are

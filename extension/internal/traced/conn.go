@@ -12,17 +12,20 @@ import (
 
 // connTrace watches the connection of one round trip. Go's transport calls the
 // hooks from several goroutines, some of them after the round trip returned.
+//
+// Moments are nanoseconds since start, on the monotonic clock; 0 is never.
 type connTrace struct {
 	hooks   httptrace.ClientTrace
-	outer   httptrace.ClientTrace // the caller's hooks, called before ours
-	context withoutTrace
+	outer   *httptrace.ClientTrace // the caller's hooks, called before ours
+	context connContext
 	start   time.Time
 
 	mu                        sync.Mutex
-	gotConn                   time.Time // of the first connection
-	connectStart, connectDone time.Time
-	tlsStart, tlsDone         time.Time
-	wrote, firstByte          time.Time
+	attached                  int64
+	gotConn                   int64 // of the first connection
+	connectStart, connectDone int64
+	tlsStart, tlsDone         int64
+	wrote, firstByte          int64
 	connected                 bool
 	sends                     uint16
 	remote                    net.Addr
@@ -35,27 +38,33 @@ type connTiming struct {
 	sends                             uint16
 }
 
-// withoutTrace hides the caller's hooks from [httptrace.WithClientTrace], which
-// would combine them with ours by reflection, at the price of the rest of our
-// work on a request. Our hooks call the caller's directly.
-type withoutTrace struct{ context.Context }
+// connContext puts our hooks in the place of the caller's, which ours call.
+// [httptrace.WithClientTrace] would combine them by reflection, at the price of
+// the rest of our work on a request.
+type connContext struct {
+	context.Context
+	hooks *httptrace.ClientTrace
+}
 
 // Value implements context.Context.
-func (c *withoutTrace) Value(key any) any {
+func (c *connContext) Value(key any) any {
 	value := c.Context.Value(key)
 	if _, ok := value.(*httptrace.ClientTrace); ok {
-		return nil
+		return c.hooks
 	}
 	return value
 }
 
+// noHooks are the hooks of a caller that has none.
+func noHooks() *httptrace.ClientTrace { return &httptrace.ClientTrace{} }
+
 // attach returns the context that makes the transport call t, and the hooks
-// that ctx already has.
-func (t *connTrace) attach(ctx context.Context) context.Context {
-	t.start = time.Now()
-	if outer := httptrace.ContextClientTrace(ctx); outer != nil {
-		t.outer, t.hooks, t.context = *outer, *outer, withoutTrace{ctx}
-		ctx = &t.context
+// that ctx already has. The round trip began at start.
+func (t *connTrace) attach(ctx context.Context, start time.Time) context.Context {
+	t.start, t.attached = start, now(start)
+	t.outer = httptrace.ContextClientTrace(ctx)
+	if t.outer != nil {
+		t.hooks = *t.outer
 	}
 	t.hooks.GotConn = t.onGotConn
 	t.hooks.ConnectStart = t.onConnectStart
@@ -64,18 +73,26 @@ func (t *connTrace) attach(ctx context.Context) context.Context {
 	t.hooks.TLSHandshakeDone = t.onTLSDone
 	t.hooks.WroteRequest = t.onWroteRequest
 	t.hooks.GotFirstResponseByte = t.onFirstByte
-	return httptrace.WithClientTrace(ctx, &t.hooks)
+	if t.outer == nil {
+		t.outer = noHooks()
+		return httptrace.WithClientTrace(ctx, &t.hooks)
+	}
+	t.context = connContext{ctx, &t.hooks}
+	return &t.context
 }
+
+// now is the moment since start; never 0.
+func now(start time.Time) int64 { return max(1, int64(time.Since(start))) }
 
 func (t *connTrace) onGotConn(info httptrace.GotConnInfo) {
 	if t.outer.GotConn != nil {
 		t.outer.GotConn(info)
 	}
-	now := time.Now()
+	at := now(t.start)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.connected {
-		t.gotConn, t.connected = now, true
+		t.gotConn, t.connected = at, true
 	}
 	if info.Conn != nil {
 		t.remote = info.Conn.RemoteAddr()
@@ -116,10 +133,10 @@ func (t *connTrace) onWroteRequest(info httptrace.WroteRequestInfo) {
 	if t.outer.WroteRequest != nil {
 		t.outer.WroteRequest(info)
 	}
-	now := time.Now()
+	at := now(t.start)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.wrote = now
+	t.wrote = at
 	t.sends++
 }
 
@@ -130,11 +147,11 @@ func (t *connTrace) onFirstByte() {
 	t.set(&t.firstByte)
 }
 
-func (t *connTrace) set(at *time.Time) {
-	now := time.Now()
+func (t *connTrace) set(moment *int64) {
+	at := now(t.start)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	*at = now
+	*moment = at
 }
 
 func (t *connTrace) timing() connTiming {
@@ -144,15 +161,16 @@ func (t *connTrace) timing() connTiming {
 		connecting: between(t.connectStart, t.connectDone), tls: between(t.tlsStart, t.tlsDone),
 		waiting: between(t.wrote, t.firstByte), connected: t.connected, sends: t.sends,
 	}
-	out.blocked = max(0, between(t.start, t.gotConn)-out.connecting-out.tls)
+	out.blocked = max(0, between(t.attached, t.gotConn)-out.connecting-out.tls)
 	return out
 }
 
-func between(from, to time.Time) int64 {
-	if from.IsZero() || to.Before(from) {
+// between is the time from one moment to another; 0 if either never was.
+func between(from, to int64) int64 {
+	if from == 0 || to < from {
 		return 0
 	}
-	return int64(to.Sub(from))
+	return to - from
 }
 
 // peer is the address that the request was sent to.

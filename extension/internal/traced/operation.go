@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +27,9 @@ type OperationConfig struct {
 	// URLFilter rewrites what is recorded as url.full; nil leaves it. It is called
 	// from the goroutines that send.
 	URLFilter func(string) string
+	// EndsAtOnce promises that End follows the last round trip without delay,
+	// whatever happens. Its attempt goes to the sink together with the end.
+	EndsAtOnce bool
 	// Hold keeps the last client span of each attempt open until Release.
 	Hold bool
 	// Traceparent and Tracestate are headers that the script set, used with Continue.
@@ -49,8 +51,12 @@ type Operation struct {
 	span       trace.Span      // nil without SDK spans
 
 	mu       sync.Mutex
+	opened   bool // the sink knows the trace
+	handed   bool // End has handed over what was kept
 	trips    int
 	last     tracecontext.SpanID
+	ids      string       // traceparent of the last round trip; empty when not known
+	kept     *exchange    // ended, and not yet with the sink
 	open     []*exchange  // round trips whose body is still being read
 	inline   [1]*exchange // room for the usual one
 	held     []*exchange  // ended, but kept for a response hook
@@ -73,8 +79,8 @@ func (c *Client) Start(ctx context.Context, config OperationConfig) *Operation {
 		op.traceID, op.joined = parent.TraceID, !remote
 	}
 	op.sampled = c.sampler.sample(op.traceID, parent)
-	if !op.joined {
-		c.sink.Open(op.traceID)
+	if !op.keeps() || c.sink.Expects() {
+		op.announce()
 	}
 	if bool(op.sampled) && c.provider.records(c.config) {
 		op.startSpan(ctx, parent, remote)
@@ -145,6 +151,17 @@ func (op *Operation) RoundTrips() int {
 	return op.trips
 }
 
+// Last tells how many traced round trips there were so far, and the ids of the
+// last one, in hexadecimal digits.
+func (op *Operation) Last() (traceID, spanID string, trips int) {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	if op.ids == "" {
+		return op.traceID.String(), op.last.String(), op.trips
+	}
+	return op.ids[idsStart:traceEnd], op.ids[spanStart:idsEnd], op.trips
+}
+
 // Sampled is the sampled flag that the operation sends.
 func (op *Operation) Sampled() bool { return bool(op.sampled) }
 
@@ -206,7 +223,7 @@ func (op *Operation) End(err error) {
 		op.endSpan(err)
 	}
 	if !op.joined {
-		op.client.sink.Close(op.traceID)
+		op.close()
 	}
 }
 
@@ -224,6 +241,7 @@ func (op *Operation) endSpan(err error) {
 func (op *Operation) begin(x *exchange, t *transport) (resend int, waited time.Duration) {
 	op.mu.Lock()
 	defer op.mu.Unlock()
+	op.handOver()
 	resend = op.trips
 	op.trips++
 	waited, t.backoff = t.backoff, 0
@@ -232,31 +250,6 @@ func (op *Operation) begin(x *exchange, t *transport) (resend int, waited time.D
 	} else {
 		x.spanID = newSpanID()
 	}
-	op.last = x.spanID
+	op.last, op.ids = x.spanID, ""
 	return resend, waited
-}
-
-// opened puts an exchange on the list of those that End completes.
-func (op *Operation) opened(x *exchange) {
-	op.mu.Lock()
-	defer op.mu.Unlock()
-	if op.open == nil && !op.ended { // the list that End has taken may be in there
-		op.open = op.inline[:0]
-	}
-	op.open = append(op.open, x)
-}
-
-// closed takes an exchange off the open list, and keeps it for a response hook
-// if there is one to come.
-func (op *Operation) closed(x *exchange) (held bool) {
-	op.mu.Lock()
-	defer op.mu.Unlock()
-	if i := slices.Index(op.open, x); i >= 0 {
-		op.open = slices.Delete(op.open, i, i+1)
-	}
-	held = op.config.Hold && !op.ended && x.span != nil
-	if held {
-		op.held = append(op.held, x)
-	}
-	return held
 }

@@ -9,17 +9,35 @@ import (
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
 
-// carrier is what a propagator injects.
+// carrier is what a propagator injects: the context of one round trip. It holds
+// the values of two headers, so that they need no allocations of their own.
 type carrier struct {
-	traceID    tracecontext.TraceID
-	spanID     tracecontext.SpanID
-	sampled    decision
-	traceState string
-	baggage    string
-	provider   *Provider // is told what had to be left out
-	agent      [1]string // the values of two headers, without allocations of their own
-	parent     [1]string
+	op     *Operation
+	spanID tracecontext.SpanID
+	ids    string // the traceparent that was written; empty for none
+	agent  [1]string
+	parent [1]string
 }
+
+// Places of the ids in a traceparent of version 00.
+const (
+	idsStart, traceEnd = 3, 35
+	spanStart, idsEnd  = 36, 52
+)
+
+// traceparent is the header of the round trip. Its parts serve for all texts
+// that are made of the two ids.
+func (c *carrier) traceparent() string {
+	if c.ids == "" {
+		c.ids = tracecontext.Traceparent{
+			TraceID: c.op.traceID, SpanID: c.spanID, Flags: c.op.sampled.flags(),
+		}.String()
+	}
+	return c.ids
+}
+
+func (c *carrier) traceID() string  { return c.traceparent()[idsStart:traceEnd] }
+func (c *carrier) spanText() string { return c.traceparent()[spanStart:idsEnd] }
 
 // propagator writes one header format into h.
 type propagator func(h http.Header, c *carrier)
@@ -81,30 +99,28 @@ const (
 )
 
 func injectTraceContext(h http.Header, c *carrier) {
-	c.parent[0] = tracecontext.Traceparent{
-		TraceID: c.traceID, SpanID: c.spanID, Flags: c.sampled.flags(),
-	}.String()
+	c.parent[0] = c.traceparent()
 	h[headerTraceparent] = c.parent[:]
-	if c.traceState == "" {
+	if c.op.traceState == "" {
 		delete(h, headerTracestate)
 		return
 	}
-	h[headerTracestate] = []string{c.traceState}
+	h[headerTracestate] = []string{c.op.traceState}
 }
 
 // injectBaggage adds the client's members behind those that the script set.
 func injectBaggage(h http.Header, c *carrier) {
-	if c.baggage == "" {
+	if c.op.client.baggage == "" {
 		return
 	}
 	own := h[headerBaggage]
 	if len(own) == 0 {
-		h[headerBaggage] = []string{c.baggage}
+		h[headerBaggage] = []string{c.op.client.baggage}
 		return
 	}
-	merged, dropped := tracecontext.MergeBaggage(own, c.baggage)
+	merged, dropped := tracecontext.MergeBaggage(own, c.op.client.baggage)
 	if dropped > 0 {
-		c.provider.warnOnce("baggage", fmt.Sprintf(
+		c.op.client.provider.warnOnce("baggage", fmt.Sprintf(
 			"baggage: the header that the script sets leaves no room for %d members of "+
 				"the client's baggage (64 members and 8192 bytes are allowed)",
 			dropped))
@@ -114,16 +130,16 @@ func injectBaggage(h http.Header, c *carrier) {
 
 // injectB3 writes the single b3 header (https://github.com/openzipkin/b3-propagation).
 func injectB3(h http.Header, c *carrier) {
-	h["B3"] = []string{c.traceID.String() + "-" + c.spanID.String() + "-" + c.sampled.digit()}
+	h["B3"] = []string{c.traceID() + "-" + c.spanText() + "-" + c.op.sampled.digit()}
 }
 
 // injectB3Multi writes the X-B3 headers. OpenTelemetry forbids to send the
 // parent's id with them, so one that the script set goes.
 // (https://opentelemetry.io/docs/specs/otel/context/api-propagators/#b3-requirements)
 func injectB3Multi(h http.Header, c *carrier) {
-	h["X-B3-Traceid"] = []string{c.traceID.String()}
-	h["X-B3-Spanid"] = []string{c.spanID.String()}
-	h["X-B3-Sampled"] = []string{c.sampled.digit()}
+	h["X-B3-Traceid"] = []string{c.traceID()}
+	h["X-B3-Spanid"] = []string{c.spanText()}
+	h["X-B3-Sampled"] = []string{c.op.sampled.digit()}
 	delete(h, "X-B3-Parentspanid")
 }
 
@@ -131,17 +147,17 @@ func injectB3Multi(h http.Header, c *carrier) {
 // (https://www.jaegertracing.io/sdk-migration/#propagation-format).
 func injectJaeger(h http.Header, c *carrier) {
 	h["Uber-Trace-Id"] = []string{
-		c.traceID.String() + ":" + c.spanID.String() + ":0:" + c.sampled.digit(),
+		c.traceID() + ":" + c.spanText() + ":0:" + c.op.sampled.digit(),
 	}
 }
 
 // injectXRay writes X-Amzn-Trace-Id
 // (https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html).
 func injectXRay(h http.Header, c *carrier) {
-	id := c.traceID.String()
+	id := c.traceID()
 	h["X-Amzn-Trace-Id"] = []string{
 		"Root=1-" + id[:8] + "-" + id[8:] +
-			";Parent=" + c.spanID.String() + ";Sampled=" + c.sampled.digit(),
+			";Parent=" + c.spanText() + ";Sampled=" + c.op.sampled.digit(),
 	}
 }
 
@@ -149,12 +165,11 @@ func injectXRay(h http.Header, c *carrier) {
 // an empty one included.
 func (c *carrier) correlate(header http.Header, defaultAgent string) {
 	agents, present := header["User-Agent"]
-	token := tracecontext.Correlation{TraceID: c.traceID, SpanID: c.spanID}
 	switch {
 	case !present:
-		c.agent[0] = token.String()
+		c.agent[0] = tracecontext.CorrelationToken + c.traceparent()[idsStart:idsEnd]
 	case len(agents) == 1 && agents[0] != "" && agents[0] == defaultAgent:
-		c.agent[0] = token.Append(defaultAgent + " ")
+		c.agent[0] = defaultAgent + " " + tracecontext.CorrelationToken + c.traceparent()[idsStart:idsEnd]
 	default:
 		return
 	}

@@ -26,6 +26,16 @@ type sinkLog struct {
 	mu       sync.Mutex
 	attempts []span.Attempt
 	events   []string
+	deaf     bool // expects nothing
+}
+
+func (s *sinkLog) Expects() bool { return !s.deaf }
+
+func (s *sinkLog) Finish(a span.Attempt, opened bool) {
+	s.Attempt(a)
+	if opened {
+		s.Close(a.TraceID)
+	}
 }
 
 func (s *sinkLog) Open(id tracecontext.TraceID)  { s.log("open " + id.String()) }

@@ -31,9 +31,9 @@ type exchange struct {
 	start    time.Time
 	conn     connTrace
 	carrier  carrier
+	body     body
 	req      *http.Request
 	once     sync.Once
-	end      time.Time
 
 	// mu guards resp, for an operation may end while the transport is at work.
 	mu   sync.Mutex
@@ -52,9 +52,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if op.span != nil {
 		ctx = x.startSpan(ctx)
 	}
-	sent := req.WithContext(x.conn.attach(ctx))
+	sent := req.WithContext(x.conn.attach(ctx, x.start))
 	sent.Header = x.inject(req)
-	op.opened(x)
+	op.send(x)
 	resp, err := t.base.RoundTrip(sent)
 	if err != nil {
 		x.finish(err)
@@ -67,7 +67,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		x.finish(nil)
 		return resp, nil
 	}
-	resp.Body = &body{ReadCloser: resp.Body, done: x.finish}
+	x.body = body{resp.Body, x}
+	resp.Body = &x.body
 	return resp, nil
 }
 
@@ -97,10 +98,7 @@ func (x *exchange) inject(req *http.Request) http.Header {
 	header := make(http.Header, len(req.Header)+4)
 	maps.Copy(header, req.Header)
 	op := x.op
-	x.carrier = carrier{
-		traceID: op.traceID, spanID: x.spanID, sampled: op.sampled,
-		traceState: op.traceState, baggage: op.client.baggage, provider: op.client.provider,
-	}
+	x.carrier = carrier{op: op, spanID: x.spanID}
 	for _, inject := range op.client.propagators {
 		inject(header, &x.carrier)
 	}
@@ -111,19 +109,17 @@ func (x *exchange) inject(req *http.Request) http.Header {
 }
 
 // finish completes the attempt, once: at the end of the body, when it is
-// closed, or on the error that ended the round trip. The sink has the attempt
-// before the operation forgets about it, and so before it is told of its end.
+// closed, or on the error that ended the round trip.
 func (x *exchange) finish(err error) {
 	x.once.Do(func() {
 		x.mu.Lock()
 		resp := x.resp
 		x.mu.Unlock()
-		x.end = time.Now()
+		x.attempt.Duration = int64(time.Since(x.start))
 		x.complete(resp, err)
 		if x.span != nil {
 			x.describe(resp, err)
 		}
-		x.op.client.sink.Attempt(x.attempt)
 		if held := x.op.closed(x); x.span != nil && !held {
 			x.endSpan()
 		}
@@ -143,12 +139,13 @@ func (x *exchange) abandon() {
 	x.finish(context.Canceled)
 }
 
-func (x *exchange) endSpan() { x.span.End(trace.WithTimestamp(x.end)) }
+func (x *exchange) endSpan() {
+	x.span.End(trace.WithTimestamp(x.start.Add(time.Duration(x.attempt.Duration))))
+}
 
 // complete fills the attempt record.
 func (x *exchange) complete(resp *http.Response, err error) {
 	a := &x.attempt
-	a.Duration = int64(x.end.Sub(x.start))
 	timing := x.conn.timing()
 	a.Blocked, a.Connecting = timing.blocked, timing.connecting
 	a.TLS, a.Waiting = timing.tls, timing.waiting
