@@ -6,10 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/grafana/sobek"
-	"go.k6.io/k6/v2/js/common"
 	"go.k6.io/k6/v2/lib"
 	"go.k6.io/k6/v2/lib/netext/httpext"
 	"go.k6.io/k6/v2/metrics"
@@ -23,18 +21,41 @@ const maxLabels = 20_000
 
 type labelKey struct {
 	base    *metrics.TagSet
-	extra   string
+	extra   string // params.tags but for name
 	phase   string
 	name    string
 	method  string
 	service string
 	status  int
+	tagged  bool // the name is params.tags.name
 }
 
 // labelCache interns the labels of attempts. It is safe for concurrent use.
 type labelCache struct {
-	size   atomic.Int64
-	labels sync.Map // labelKey -> *span.Labels
+	mu     sync.RWMutex
+	labels map[labelKey]*span.Labels
+}
+
+func (c *labelCache) get(key *labelKey) *span.Labels {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.labels[*key]
+}
+
+// put keeps the labels and returns them, or those that were put before.
+func (c *labelCache) put(key *labelKey, labels *span.Labels) *span.Labels {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if before := c.labels[*key]; before != nil {
+		return before
+	}
+	if c.labels == nil {
+		c.labels = make(map[labelKey]*span.Labels)
+	}
+	if len(c.labels) < maxLabels {
+		c.labels[*key] = labels
+	}
+	return labels
 }
 
 // labelSource is what a request knows about its labels before it is sent. The
@@ -43,10 +64,11 @@ type labelSource struct {
 	cache    *labelCache
 	base     *metrics.TagSet
 	enabled  *metrics.SystemTagSet
-	tags     map[string]string // params.tags
-	extra    string            // the same, as part of the cache key
-	name     string            // fixed name tag; empty: the URL is the name
-	template string            // url.template, from an http.url literal
+	tags     [][2]string // params.tags but for name: names and values
+	extra    string      // the same, as part of the cache key
+	name     string      // fixed name tag; empty: the URL is the name
+	tagged   bool        // the name is params.tags.name
+	template string      // url.template, from an http.url literal
 	service  string
 	phase    string
 }
@@ -59,17 +81,14 @@ func (s *labelSource) init(
 	current := state.Tags.GetCurrentValues()
 	s.cache, s.base, s.service = cache, current.Tags, service
 	s.enabled = state.Options.SystemTags
-	if params != nil {
-		s.readTags(params.Get("tags"))
-	}
 	if _, isObject := target.(*sobek.Object); isObject {
 		templated, ok := target.Export().(httpext.URL)
 		if ok && templated.Name != templated.Clean() {
 			s.name, s.template = templated.Name, templated.Name
 		}
 	}
-	if name := s.tags["name"]; name != "" {
-		s.name = name
+	if params != nil {
+		s.readTags(params.Get("tags"))
 	}
 	if s.name == "" {
 		s.name, _ = current.Tags.Get(metrics.TagName.String())
@@ -78,24 +97,32 @@ func (s *labelSource) init(
 
 func (s *labelSource) readTags(value sobek.Value) {
 	object, ok := value.(*sobek.Object)
-	if !ok || common.IsNullish(value) {
+	if !ok {
 		return
 	}
-	s.tags = make(map[string]string)
-	var key strings.Builder
 	for _, name := range object.Keys() {
-		s.tags[name] = object.Get(name).String()
-		key.WriteString(strconv.Quote(name))
-		key.WriteString(strconv.Quote(s.tags[name]))
+		value := object.Get(name).String()
+		if name == metrics.TagName.String() && value != "" {
+			s.name, s.tagged = value, true
+			continue
+		}
+		s.tags = append(s.tags, [2]string{name, value})
 	}
-	s.extra = key.String()
+	if len(s.tags) == 0 {
+		return
+	}
+	var key []byte
+	for _, tag := range s.tags {
+		key = strconv.AppendQuote(strconv.AppendQuote(key, tag[0]), tag[1])
+	}
+	s.extra = string(key)
 }
 
 // labels is called once per round trip, on the goroutine that sent it.
 func (s *labelSource) labels(req *http.Request, resp *http.Response, _ error) *span.Labels {
 	key := labelKey{
 		base: s.base, extra: s.extra, phase: s.phase, name: s.name,
-		method: req.Method, service: s.service,
+		method: req.Method, service: s.service, tagged: s.tagged,
 	}
 	if key.name == "" {
 		key.name = cleanURL(req.URL)
@@ -103,22 +130,19 @@ func (s *labelSource) labels(req *http.Request, resp *http.Response, _ error) *s
 	if resp != nil {
 		key.status = resp.StatusCode
 	}
-	if found, ok := s.cache.labels.Load(key); ok {
-		if labels, isLabels := found.(*span.Labels); isLabels {
-			return labels
-		}
+	if found := s.cache.get(&key); found != nil {
+		return found
 	}
-	labels := s.build(key)
-	if s.cache.size.Add(1) <= maxLabels {
-		s.cache.labels.Store(key, labels)
-	}
-	return labels
+	return s.cache.put(&key, s.build(&key))
 }
 
-func (s *labelSource) build(key labelKey) *span.Labels {
+func (s *labelSource) build(key *labelKey) *span.Labels {
 	tags := s.base
-	for name, value := range s.tags {
-		tags = tags.With(name, value)
+	for _, tag := range s.tags {
+		tags = tags.With(tag[0], tag[1])
+	}
+	if s.tagged {
+		tags = tags.With(metrics.TagName.String(), key.name)
 	}
 	for _, system := range []struct {
 		tag   metrics.SystemTag
