@@ -57,51 +57,101 @@ func newInstruments(registry *metrics.Registry) (*instruments, error) {
 	return m, nil
 }
 
-// samples returns what one settled trace adds to the metrics.
-func (m *instruments) samples(outcome verdict.Outcome, now time.Time) metrics.Samples {
-	out := make(metrics.Samples, 0, 2*len(outcome.Results)+1)
-	add := func(metric *metrics.Metric, tags *metrics.TagSet, at time.Time, value float64) {
-		out = append(out, metrics.Sample{
-			TimeSeries: metrics.TimeSeries{Metric: metric, Tags: tags}, Time: at, Value: value,
-		})
+// tally gathers what the traces that have settled add to the metrics. A counter
+// takes any number of attempts as one sample; a rate or a trend needs one each.
+type tally struct {
+	*instruments
+	samples metrics.Samples
+	counts  map[countKey]*count
+}
+
+type countKey struct {
+	tags    *metrics.TagSet
+	verdict verdict.Verdict
+}
+
+// count is a number of attempts, and when the last of them started.
+type count struct {
+	number uint64
+	last   int64
+}
+
+// newTally makes room for the samples of so many traces of one attempt.
+func (m *instruments) newTally(traces int) *tally {
+	return &tally{
+		instruments: m, samples: make(metrics.Samples, 0, 3*traces),
+		counts: make(map[countKey]*count),
 	}
-	settled := m.root
+}
+
+func (t *tally) sample(metric *metrics.Metric, tags *metrics.TagSet, at time.Time, value float64) {
+	t.samples = append(t.samples, metrics.Sample{
+		TimeSeries: metrics.TimeSeries{Metric: metric, Tags: tags}, Time: at, Value: value,
+	})
+}
+
+// add adds one settled trace.
+func (t *tally) add(outcome verdict.Outcome, now time.Time) {
+	settled := t.root
 	type send struct {
 		operation tracecontext.SpanID
 		number    uint16
 	}
-	retried := make(map[send]bool)
-	for _, result := range outcome.Results {
+	var retried map[send]bool
+	for i := range outcome.Results {
+		result := &outcome.Results[i]
 		tags, ok := result.Attempt.Labels.Tags.(*metrics.TagSet)
 		if !ok {
-			tags = m.root
+			tags = t.root
 		}
 		settled = tags
-		at := time.Unix(0, result.Attempt.Start)
-		add(m.attempts, tags.With("verdict", result.Verdict.String()), at, 1)
-		if result.Verdict.Held() {
-			add(m.continuity, tags, at, 1)
-		} else if result.Verdict.Broken() {
-			add(m.continuity, tags, at, 0)
-		}
-		if result.Verdict.Expected() && !result.Unsure() {
-			agrees := 0.0
-			if result.Injected == result.Verdict.Broken() {
-				agrees = 1
-			}
-			add(m.control, tags, at, agrees)
-		}
+		t.addResult(result, tags)
 		this := send{result.Attempt.Operation, result.Attempt.Number}
 		if this.number > 1 && !retried[this] {
+			if retried == nil {
+				retried = make(map[send]bool)
+			}
 			retried[this] = true
-			add(m.retries, tags, at, 1)
+			t.sample(t.retries, tags, time.Unix(0, result.Attempt.Start), 1)
 		}
 	}
 	for range outcome.ExpectedMissing {
-		add(m.continuity, settled, now, 0)
+		t.sample(t.continuity, settled, now, 0)
 	}
-	add(m.settleTime, settled, now, metrics.D(outcome.Trace.SettleTime))
-	return out
+	t.sample(t.settleTime, settled, now, metrics.D(outcome.Trace.SettleTime))
+}
+
+func (t *tally) addResult(result *verdict.Result, tags *metrics.TagSet) {
+	at := result.Attempt.Start
+	key := countKey{tags, result.Verdict}
+	n := t.counts[key]
+	if n == nil {
+		n = new(count)
+		t.counts[key] = n
+	}
+	n.number++
+	n.last = max(n.last, at)
+	if result.Verdict.Held() {
+		t.sample(t.continuity, tags, time.Unix(0, at), 1)
+	} else if result.Verdict.Broken() {
+		t.sample(t.continuity, tags, time.Unix(0, at), 0)
+	}
+	if result.Verdict.Expected() && !result.Unsure() {
+		agrees := 0.0
+		if result.Injected == result.Verdict.Broken() {
+			agrees = 1
+		}
+		t.sample(t.control, tags, time.Unix(0, at), agrees)
+	}
+}
+
+// all are the samples, with the counts among them.
+func (t *tally) all() metrics.Samples {
+	for key, n := range t.counts {
+		t.sample(t.attempts, key.tags.With("verdict", key.verdict.String()),
+			time.Unix(0, n.last), float64(n.number))
+	}
+	return t.samples
 }
 
 // spanSamples returns the growth of the span counters since the last call.

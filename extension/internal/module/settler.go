@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -53,15 +54,27 @@ func (s *settler) loop() {
 	}
 }
 
+// maxTally bounds the traces whose samples are sent to k6 at once.
+const maxTally = 1000
+
 // judge turns settled traces into verdicts, report rows and metrics.
 func (s *settler) judge(traces []*join.Trace, now time.Time) {
 	r := s.run
-	for _, trace := range traces {
-		r.feed.Settled(trace.ID)
-		outcome := verdict.Judge(trace, verdict.Options{Expect: r.settings.expect})
-		r.builder.Add(outcome)
+	for part := range slices.Chunk(traces, maxTally) {
+		var sums *tally
 		if r.instruments != nil {
-			r.push(r.instruments.samples(outcome, now))
+			sums = r.instruments.newTally(len(part))
+		}
+		for _, trace := range part {
+			r.feed.Settled(trace.ID)
+			outcome := verdict.Judge(trace, verdict.Options{Expect: r.settings.expect})
+			r.builder.Add(outcome)
+			if sums != nil {
+				sums.add(outcome, now)
+			}
+		}
+		if sums != nil {
+			r.push(sums.all())
 		}
 	}
 	s.count(now)

@@ -24,6 +24,11 @@ type family struct {
 }
 
 func newFamily(t *join.Trace) *family {
+	if len(t.Spans)+len(t.Claimed) == 0 { // the maps are about spans
+		f := &family{trace: t}
+		f.settleStrays()
+		return f
+	}
 	f := &family{
 		trace:    t,
 		byID:     make(map[tracecontext.SpanID]*span.Record, len(t.Spans)),
@@ -243,10 +248,13 @@ func (f *family) isOrphan(r *span.Record) bool {
 // countLost counts the parents that never arrived, of any service's span, but
 // for spans that are known to belong to an attempt.
 func (f *family) countLost() int {
-	lost := make(map[tracecontext.SpanID]bool)
+	var lost map[tracecontext.SpanID]bool
 	for _, r := range f.services {
 		tied := f.lent[r] || r.Kind == span.KindServer && f.attempts[r.Claim.SpanID] != nil
 		if f.isOrphan(r) && !tied {
+			if lost == nil {
+				lost = make(map[tracecontext.SpanID]bool)
+			}
 			lost[r.ParentID] = true
 		}
 	}

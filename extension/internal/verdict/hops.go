@@ -24,6 +24,9 @@ type hops struct {
 // hops follows every SERVER and CONSUMER span to its caller. A span of another
 // trace that claims an attempt is an orphan of this one.
 func (f *family) hops(results []Result) ([]Edge, []Presence) {
+	if len(f.services)+len(f.trace.Claimed) == 0 {
+		return []Edge{}, []Presence{}
+	}
 	h := hops{make(map[[2]string]*Edge), make(map[string]bool)}
 	for _, r := range f.services {
 		service := serviceOf(r)
@@ -129,6 +132,9 @@ func (f *family) expect(services []string, out Outcome) []string {
 // bits and not the sampled flag, so a flag that is off counts only where the
 // service has shown in this trace that it reports it.
 func (f *family) flags() (flagBreaks, stateBreaks uint64) {
+	if len(f.services) == 0 {
+		return 0, 0
+	}
 	reports := make(map[string]bool)
 	for _, r := range f.services {
 		if r.Flags&span.FlagSampled != 0 {

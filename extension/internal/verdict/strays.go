@@ -14,7 +14,6 @@ import (
 // unknown parent and is of the service that the attempt was sent to. The attempt
 // with the span's own status is preferred, then the first.
 func (f *family) settleStrays() {
-	f.strays, f.lent = map[*span.Attempt]*span.Record{}, map[*span.Record]bool{}
 	if f.early() {
 		return
 	}
@@ -41,6 +40,9 @@ func (f *family) lend(r *span.Record, fits func(*span.Attempt) bool) {
 		return f.strays[a] == nil && sameMethod(r, a) && f.isStray(r, a) && fits(a)
 	})
 	if i >= 0 {
+		if f.lent == nil {
+			f.strays, f.lent = map[*span.Attempt]*span.Record{}, map[*span.Record]bool{}
+		}
 		f.strays[f.needy[i]], f.lent[r] = r, true
 	}
 }
