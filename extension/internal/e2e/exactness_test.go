@@ -116,7 +116,16 @@ type exact struct {
 	traces  []*join.Trace
 }
 
-// Open is part of traced.Sink, as are Attempt and Close.
+// Expects is part of traced.Sink, as are the methods below it.
+func (x *exact) Expects() bool { return true }
+
+// Finish stands for Attempt and Close.
+func (x *exact) Finish(a span.Attempt) { x.store.Finish(a, time.Now()) }
+
+// Whole is never called, as spans are expected.
+func (x *exact) Whole(span.Attempt) { x.t.Error("a trace was not announced") }
+
+// Open announces a trace.
 func (x *exact) Open(id tracecontext.TraceID)  { x.store.Open(id, time.Now()) }
 func (x *exact) Attempt(a span.Attempt)        { x.store.Attempt(a, time.Now()) }
 func (x *exact) Close(id tracecontext.TraceID) { x.store.Close(id, time.Now()) }
@@ -169,7 +178,7 @@ func (x *exact) request(base http.RoundTripper, n int, fate string) {
 	url := x.proxy + paths[n%len(paths)]
 	labels := &span.Labels{Name: url, Method: http.MethodGet}
 	op := x.client.Start(context.Background(), traced.OperationConfig{
-		Method: http.MethodGet, URL: url,
+		Method: http.MethodGet, URL: url, EndsAtOnce: true,
 		Labels: func(*http.Request, *http.Response, error) *span.Labels { return labels },
 	})
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)

@@ -55,7 +55,7 @@ func BenchmarkTracedAgainstPlain(b *testing.B) {
 			for i := range vus {
 				vus[i] = newBenchVU(b, module, server.URL)
 			}
-			_, traced := compareSides(b, vus, 1)
+			traced := compareSides(b, vus, 1)
 			switch stats := module.run.spans(); name {
 			case "receiver":
 				b.ReportMetric(float64(stats.Received)/float64(traced.requests), "spans/req")

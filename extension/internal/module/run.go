@@ -184,12 +184,11 @@ func (r *run) Close(id tracecontext.TraceID) {
 	r.feed.Closed(id)
 }
 
+// Whole implements traced.Sink.
+func (r *run) Whole(a span.Attempt) { r.store.Whole(a, noSource) }
+
 // Finish implements traced.Sink.
-func (r *run) Finish(a span.Attempt, opened bool) {
-	if !opened {
-		r.store.Whole(a, noSource)
-		return
-	}
+func (r *run) Finish(a span.Attempt) {
 	r.store.Finish(a, time.Now())
 	r.feed.Closed(a.TraceID)
 }

@@ -21,7 +21,8 @@ func (nowhere) Expects() bool              { return true }
 func (nowhere) Open(tracecontext.TraceID)  {}
 func (nowhere) Attempt(span.Attempt)       {}
 func (nowhere) Close(tracecontext.TraceID) {}
-func (nowhere) Finish(span.Attempt, bool)  {}
+func (nowhere) Finish(span.Attempt)        {}
+func (nowhere) Whole(span.Attempt)         {}
 
 func (nowhere) ExportSpans(context.Context, []sdktrace.ReadOnlySpan) error { return nil }
 func (nowhere) Shutdown(context.Context) error                             { return nil }

@@ -16,6 +16,7 @@ import (
 //
 //	Open ─► Attempt ─► … ─► Attempt ─► Close
 //	                    └─► Finish            the last attempt, with its end
+//	Whole                                     all of a trace that nobody waited for
 type Sink interface {
 	// Expects reports whether anything can be heard of a trace that was sent. Then a
 	// trace is announced before its first attempt; else when that has ended.
@@ -26,9 +27,10 @@ type Sink interface {
 	Attempt(a span.Attempt)
 	// Close says that the operation has ended: no attempt will follow.
 	Close(id tracecontext.TraceID)
-	// Finish is Attempt and Close in one. A trace that was not opened has this one
-	// attempt and nothing else.
-	Finish(a span.Attempt, opened bool)
+	// Finish is Attempt and Close in one.
+	Finish(a span.Attempt)
+	// Whole is Open, Attempt and Close in one.
+	Whole(a span.Attempt)
 }
 
 // CaptureHeaders names headers that are recorded on the client span. Names are

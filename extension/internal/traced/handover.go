@@ -37,8 +37,10 @@ func (op *Operation) close() {
 	op.kept, op.handed = nil, true
 	op.mu.Unlock()
 	switch {
+	case kept != nil && opened:
+		op.client.sink.Finish(kept.attempt)
 	case kept != nil:
-		op.client.sink.Finish(kept.attempt, opened)
+		op.client.sink.Whole(kept.attempt)
 	case opened:
 		op.client.sink.Close(op.traceID)
 	}

@@ -34,28 +34,41 @@ func TestTheLastAttemptGoesToTheSinkWithTheEnd(t *testing.T) {
 		before string // the end
 		after  string
 	}{
-		{"an announced trace is open from the start", false, once(echo.URL),
-			"open", "open attempt close"},
-		{"nobody has to know of a trace of one attempt", true, once(echo.URL),
-			"", "attempt"},
-		{"nothing is told of an operation that sent nothing", true,
-			func(*testing.T, *rig, *Operation) {}, "", ""},
-		{"a second attempt hands over the first", false, once(redirect.URL),
-			"open attempt", "open attempt attempt close"},
-		{"a second attempt opens the trace", true, once(redirect.URL),
-			"open attempt", "open attempt attempt close"},
+		{
+			"an announced trace is open from the start", false, once(echo.URL),
+			"open", "open attempt close",
+		},
+		{
+			"nobody has to know of a trace of one attempt", true, once(echo.URL),
+			"", "attempt",
+		},
+		{
+			"nothing is told of an operation that sent nothing", true,
+			func(*testing.T, *rig, *Operation) {}, "", "",
+		},
+		{
+			"a second attempt hands over the first", false, once(redirect.URL),
+			"open attempt", "open attempt attempt close",
+		},
+		{
+			"a second attempt opens the trace", true, once(redirect.URL),
+			"open attempt", "open attempt attempt close",
+		},
 		{"a wait hands over what was kept", true, func(t *testing.T, r *rig, op *Operation) {
 			t.Helper()
 			once(echo.URL)(t, r, op)
 			op.HandOver()
 			op.HandOver()
 		}, "open attempt", "open attempt close"},
-		{"a body that nobody read ends with the operation", false,
+		{
+			"a body that nobody read ends with the operation", false,
 			func(t *testing.T, r *rig, op *Operation) {
 				t.Helper()
-				_, err := op.Transport(r.base, 1, 0).RoundTrip(request(t, "GET", echo.URL))
-				require.NoError(t, err) //nolint:bodyclose // that is the point
-			}, "open", "open attempt close"},
+				req := request(t, "GET", echo.URL)
+				_, err := op.Transport(r.base, 1, 0).RoundTrip(req) //nolint:bodyclose // that is the point
+				require.NoError(t, err)
+			}, "open", "open attempt close",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -169,7 +169,8 @@ func (c *carrier) correlate(header http.Header, defaultAgent string) {
 	case !present:
 		c.agent[0] = tracecontext.CorrelationToken + c.traceparent()[idsStart:idsEnd]
 	case len(agents) == 1 && agents[0] != "" && agents[0] == defaultAgent:
-		c.agent[0] = defaultAgent + " " + tracecontext.CorrelationToken + c.traceparent()[idsStart:idsEnd]
+		c.agent[0] = defaultAgent + " " +
+			tracecontext.CorrelationToken + c.traceparent()[idsStart:idsEnd]
 	default:
 		return
 	}

@@ -31,11 +31,11 @@ type sinkLog struct {
 
 func (s *sinkLog) Expects() bool { return !s.deaf }
 
-func (s *sinkLog) Finish(a span.Attempt, opened bool) {
+func (s *sinkLog) Whole(a span.Attempt) { s.Attempt(a) }
+
+func (s *sinkLog) Finish(a span.Attempt) {
 	s.Attempt(a)
-	if opened {
-		s.Close(a.TraceID)
-	}
+	s.Close(a.TraceID)
 }
 
 func (s *sinkLog) Open(id tracecontext.TraceID)  { s.log("open " + id.String()) }
