@@ -3,9 +3,11 @@ package backend_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/backend"
@@ -73,5 +75,60 @@ func FuzzTempoAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzzSource(t, backend.KindTempo, answers{"application/protobuf", b})
+	})
+}
+
+// found is a backend whose search answers with the body, and which has none of
+// the traces that it names.
+type found struct {
+	contentType string
+	body        []byte
+}
+
+func (f found) RoundTrip(req *http.Request) (*http.Response, error) {
+	a := answers(f)
+	switch {
+	case req.URL.Path == "/api/v3/services":
+		a.body = []byte(`{"services":["a","b"]}`)
+	case strings.HasPrefix(req.URL.Path, "/api/v3/traces/"):
+		a.body = []byte(`{"result":{}}`)
+	case strings.HasPrefix(req.URL.Path, "/api/v2/traces/"):
+		a = answers{"application/protobuf", nil}
+	}
+	return a.RoundTrip(req)
+}
+
+// FuzzSearchAnswer checks that a search finds nothing that was not fetched, and
+// that an answer that is not the backend's is an error: silence would be taken
+// for proof.
+func FuzzSearchAnswer(f *testing.F) {
+	id := idOf(3).String()
+	for _, s := range []string{
+		jaegerFound(), jaegerFound(id), jaegerFound("0"), `{"data":[],"errors":[{"msg":"x"}]}`,
+		`{"traces":[{"traceID":"` + id + `"}]}`, `{"metrics":{"completedJobs":1,"totalJobs":2}}`,
+		`{}`, ``, `null`, `[]`, `{"data":null,"traces":null}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var content any
+		isObject := json.Unmarshal(b, &content) == nil
+		if isObject {
+			_, isObject = content.(map[string]any)
+		}
+		for _, kind := range []backend.Kind{backend.KindJaeger, backend.KindTempo} {
+			src, err := backend.NewSource(
+				backend.Spec{Kind: kind, URL: &url.URL{Scheme: "http", Host: "x"}},
+				backend.QueryConfig{Transport: found{"application/json", b}})
+			noError(t, err)
+			searcher, can := src.(backend.Searcher)
+			equal(t, true, can)
+			records, err := searcher.Search(context.Background(),
+				[]backend.Wanted{{Claim: claimOf(1), Agent: agentOf(1)}})
+			equal(t, 0, len(records))
+			if err == nil && !isObject {
+				t.Errorf("%s: the answer %q proves nothing", kind, b)
+			}
+		}
 	})
 }

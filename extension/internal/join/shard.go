@@ -78,9 +78,13 @@ const maxRecent = 4096
 // ones, and lets go of the queues' settled entries: a trace that stays open for
 // long must not hold those that came after it.
 func (sh *shard) remember(id tracecontext.TraceID) {
-	if sh.recent[0] == nil || len(sh.recent[0]) >= maxRecent {
-		sh.recent[1] = sh.recent[0]
+	if sh.recent[0] == nil {
 		sh.recent[0] = make(map[tracecontext.TraceID]struct{})
+		sh.recent[1] = make(map[tracecontext.TraceID]struct{})
+	}
+	if len(sh.recent[0]) >= maxRecent {
+		sh.recent[0], sh.recent[1] = sh.recent[1], sh.recent[0]
+		clear(sh.recent[0])
 	}
 	sh.recent[0][id] = struct{}{}
 	for front := sh.ages.front(); front != nil && front.settled; front = sh.ages.front() {

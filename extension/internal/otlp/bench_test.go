@@ -103,7 +103,7 @@ func BenchmarkReceive(b *testing.B) {
 			GRPC: "127.0.0.1:0", Sink: func(batch []span.Record) { spans.Add(int64(len(batch))) },
 		})
 		noError(b, err)
-		feed(b, r.GRPCAddr(), nil)
+		feed(b, r.GRPCAddr(), nil, nil)
 		shutdown(b, r)
 		equal(b, true, spans.Load() >= int64(b.N)*batchSpans)
 	})
@@ -115,7 +115,10 @@ func BenchmarkReceive(b *testing.B) {
 		noError(b, err)
 		stop := settle(store)
 		labels := new(span.Labels)
-		feed(b, r.GRPCAddr(), func(trace, parent uint64) { attempt(store, labels, trace, parent) })
+		feed(b, r.GRPCAddr(), func(trace, parent uint64) {
+			open(store, labels, tracecontext.TraceID(traceID(trace)),
+				tracecontext.SpanID(spanID(parent)), time.Now())
+		}, nil)
 		shutdown(b, r)
 		stop()
 		equal(b, int(store.Stats().Spans), b.N*batchSpans)
@@ -126,21 +129,8 @@ func BenchmarkReceive(b *testing.B) {
 		if address == "" {
 			b.Skip("CONTINUITY_BENCH_OTLP is not set")
 		}
-		feed(b, address, nil)
+		feed(b, address, nil, nil)
 	})
-}
-
-// attempt opens a trace, records the attempt that its SERVER span answers, and
-// closes it, as the load does for every request.
-func attempt(store *join.Store, labels *span.Labels, trace, parent uint64) {
-	now := time.Now()
-	id := tracecontext.TraceID(traceID(trace))
-	store.Open(id, now)
-	store.Attempt(span.Attempt{
-		TraceID: id, SpanID: tracecontext.SpanID(spanID(parent)), Sampled: true, Number: 1,
-		Outcome: span.OutcomeAnswered, Status: 200, Labels: labels,
-	}, now)
-	store.Close(id, now)
 }
 
 // settle takes settled traces out of a store until it is stopped.
@@ -206,8 +196,9 @@ func shutdown(b *testing.B, r *otlp.Receiver) {
 }
 
 // feed sends b.N batches of new traces with several senders and reports
-// spans/s. Each span is announced to sent, if any, before it goes out.
-func feed(b *testing.B, address string, sent func(trace, parent uint64)) {
+// spans/s. Each span is announced to sent, if any, before it goes out; ready, if
+// any, is called before the first.
+func feed(b *testing.B, address string, sent func(trace, parent uint64), ready func()) {
 	b.Helper()
 	senders := 4
 	if s, err := strconv.Atoi(os.Getenv("CONTINUITY_BENCH_SENDERS")); err == nil {
@@ -223,6 +214,9 @@ func feed(b *testing.B, address string, sent func(trace, parent uint64)) {
 	size := len(newTemplate(b).bytes)
 	b.SetBytes(int64(size))
 	b.ReportAllocs()
+	if ready != nil {
+		ready()
+	}
 	b.ResetTimer()
 	var next atomic.Int64
 	var wg sync.WaitGroup

@@ -85,6 +85,15 @@ type fields struct {
 	seen                      uint16 // bit set of attrs that are present
 }
 
+// reset forgets the span before. Of the attributes only those count that are
+// marked as seen, so their values may stay.
+func (f *fields) reset() {
+	f.traceID, f.spanID, f.parentID = nil, nil, nil
+	f.traceState, f.name = nil, nil
+	f.start, f.end, f.flags = 0, 0, 0
+	f.kind, f.statusCode, f.seen = 0, 0, 0
+}
+
 func (f *fields) set(a attribute, v value) {
 	f.attrs[a] = v
 	f.seen |= 1 << a

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"sync"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -27,21 +28,51 @@ const (
 	profileService = "opentelemetry.proto.collector.profiles.v1development.ProfilesService"
 )
 
-// frame is a message as bytes. It is what rawCodec reads and writes.
-type frame struct{ buf mem.Buffer }
+// frame is a message as bytes. It is what rawCodec reads and writes. A message
+// that came in several buffers is put together in one of pool, which unlike
+// gRPC's own does not clear what is overwritten anyway.
+type frame struct {
+	data mem.BufferSlice // of one buffer, when the message came in one
+	buf  *[]byte         // else
+	pool *sync.Pool      // of *[]byte
+}
 
 func (f *frame) bytes() []byte {
-	if f.buf == nil {
+	switch {
+	case f.buf != nil:
+		return *f.buf
+	case len(f.data) == 1:
+		return f.data[0].ReadOnlyData()
+	default:
 		return nil
 	}
-	return f.buf.ReadOnlyData()
+}
+
+// fill takes a message up, in place of the one before.
+func (f *frame) fill(data mem.BufferSlice) {
+	f.free()
+	if len(data) == 1 {
+		data.Ref()
+		f.data = data
+		return
+	}
+	if f.pool != nil {
+		f.buf, _ = f.pool.Get().(*[]byte)
+	}
+	if f.buf == nil {
+		f.buf = new([]byte)
+	}
+	*f.buf = slices.Grow((*f.buf)[:0], data.Len())[:data.Len()]
+	data.CopyTo(*f.buf)
 }
 
 func (f *frame) free() {
-	if f.buf != nil {
-		f.buf.Free()
-		f.buf = nil
+	f.data.Free()
+	f.data = nil
+	if f.buf != nil && f.pool != nil && cap(*f.buf) <= keepBuffer {
+		f.pool.Put(f.buf)
 	}
+	f.buf = nil
 }
 
 // rawCodec hands messages through as bytes. It is forced upon this server
@@ -66,8 +97,7 @@ func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	if !ok {
 		return errors.New("raw codec: not a frame")
 	}
-	f.free()
-	f.buf = data.MaterializeToBuffer(mem.DefaultBufferPool())
+	f.fill(data)
 	return nil
 }
 
@@ -163,7 +193,7 @@ func (r *Receiver) exportTraces(s grpc.ServerStream) error {
 		return r.refuseGRPC(err)
 	}
 	answer := appendPartialSuccess(nil, result)
-	return s.SendMsg(&frame{buf: mem.SliceBuffer(answer)})
+	return s.SendMsg(&frame{data: mem.BufferSlice{mem.SliceBuffer(answer)}})
 }
 
 // receive reads the one message of a stream, within the time limit. When the
@@ -175,7 +205,7 @@ func (r *Receiver) receive(s grpc.ServerStream) (*frame, error) {
 	}
 	arrived := make(chan received, 1)
 	go func() {
-		message := new(frame)
+		message := &frame{pool: &r.buffers}
 		err := s.RecvMsg(message)
 		arrived <- received{message, err}
 	}()

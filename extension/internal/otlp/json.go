@@ -186,7 +186,7 @@ func (d *Decoder) jsonScope() error {
 func (d *Decoder) jsonSpan() error {
 	s := &d.json
 	f := &d.fields
-	*f = fields{}
+	f.reset()
 	var seen once
 	err := s.object(func(key []byte) error {
 		bit, ok := spanField(key)

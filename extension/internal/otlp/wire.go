@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -21,8 +22,38 @@ func (f *field) is(num protowire.Number, typ protowire.Type) bool {
 	return f.num == num && f.typ == typ
 }
 
-// next reads one field of b into f and returns what follows it.
+// next reads one field of b into f and returns what follows it. Nearly all
+// fields of a span have a tag of one byte and a length of one byte; they take the
+// short way.
 func (f *field) next(b []byte) ([]byte, error) {
+	const oneByte, bits = 0x80, 3 // of a varint; of a wire type in a tag
+	if len(b) < 2 || b[0] >= oneByte || b[0] < 1<<bits {
+		return f.nextSlow(b)
+	}
+	f.num, f.typ = protowire.Number(b[0]>>bits), protowire.Type(b[0]&(1<<bits-1))
+	switch f.typ {
+	case protowire.BytesType:
+		if n := int(b[1]); n < oneByte && n <= len(b)-2 {
+			f.bytes = b[2 : 2+n : 2+n]
+			return b[2+n:], nil
+		}
+	case protowire.VarintType:
+		if b[1] < oneByte {
+			f.val = uint64(b[1])
+			return b[2:], nil
+		}
+	case protowire.Fixed64Type:
+		if len(b) > 8 {
+			f.val = binary.LittleEndian.Uint64(b[1:])
+			return b[9:], nil
+		}
+	default:
+	}
+	return f.nextSlow(b)
+}
+
+// nextSlow reads any field.
+func (f *field) nextSlow(b []byte) ([]byte, error) {
 	num, typ, n := protowire.ConsumeTag(b)
 	if n < 0 {
 		return nil, protowire.ParseError(n)
@@ -160,7 +191,7 @@ func (d *Decoder) instrumentationScope(b []byte) error {
 
 func (d *Decoder) span(b []byte) error {
 	s := &d.fields
-	*s = fields{}
+	s.reset()
 	var f field
 	var err error
 	for len(b) > 0 {

@@ -1,0 +1,149 @@
+package otlp_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/otlp"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
+)
+
+// benchRole makes the test binary the receiving process of BenchmarkProcess.
+const benchRole = "CONTINUITY_BENCH_ROLE"
+
+// TestBenchReceiver is the receiving process: receiver and join. Before a span
+// is given to the join, the attempt that it answers is opened, recorded and
+// closed in this process too, as in a run. It ends with its standard input.
+func TestBenchReceiver(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(benchRole) != "receiver" {
+		t.Skip("only as the receiving process of BenchmarkProcess")
+	}
+	store := join.New(join.Config{MaxTraces: 1_000_000, Linger: time.Millisecond})
+	labels := new(span.Labels)
+	r, err := otlp.Listen(otlp.Config{GRPC: "127.0.0.1:0", Sink: func(batch []span.Record) {
+		now := time.Now()
+		for i := range batch {
+			open(store, labels, batch[i].TraceID, batch[i].ParentID, now)
+		}
+		store.Spans(batch, now)
+	}})
+	noError(t, err)
+	stop := settle(store)
+	fmt.Println("listening on", r.GRPCAddr())
+	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	noError(t, r.Shutdown(ctx))
+	stop()
+	equal(t, uint64(0), store.Stats().Foreign)
+}
+
+// open opens a trace, records its attempt and closes it.
+func open(
+	store *join.Store, labels *span.Labels, id tracecontext.TraceID, parent tracecontext.SpanID,
+	now time.Time,
+) {
+	store.Open(id, now)
+	store.Attempt(span.Attempt{
+		TraceID: id, SpanID: parent, Sampled: true, Number: 1,
+		Outcome: span.OutcomeAnswered, Status: 200, Labels: labels,
+	}, now)
+	store.Close(id, now)
+}
+
+// BenchmarkProcess sends encoded batches over gRPC from this process to another
+// one on the same machine, and reports spans/s and the receiving process's
+// processor time per span, which does not depend on what else the machine does.
+// With CONTINUITY_BENCH_COLLECTOR=PATH, a Collector with an otlp receiver and the
+// servicegraph connector, the same sender feeds that.
+func BenchmarkProcess(b *testing.B) {
+	b.Run("continuity", func(b *testing.B) {
+		cmd := exec.Command(os.Args[0], "-test.run", "^TestBenchReceiver$")
+		cmd.Env = append(os.Environ(), benchRole+"=receiver")
+		out, err := cmd.StdoutPipe()
+		noError(b, err)
+		in, err := cmd.StdinPipe()
+		noError(b, err)
+		noError(b, cmd.Start())
+		line, err := bufio.NewReader(out).ReadString('\n')
+		noError(b, err)
+		feedProcess(b, cmd, strings.TrimSpace(strings.TrimPrefix(line, "listening on ")))
+		noError(b, in.Close())
+		noError(b, cmd.Wait())
+	})
+	b.Run("collector", func(b *testing.B) {
+		path := os.Getenv("CONTINUITY_BENCH_COLLECTOR")
+		if path == "" {
+			b.Skip("CONTINUITY_BENCH_COLLECTOR is not set")
+		}
+		address := freeAddress(b)
+		config := filepath.Join(b.TempDir(), "config.yaml")
+		noError(b, os.WriteFile(config, []byte(fmt.Sprintf(collectorConfig, address)), 0o600))
+		cmd := exec.Command(path, "--config", config)
+		noError(b, cmd.Start())
+		feedProcess(b, cmd, address)
+		noError(b, cmd.Process.Kill())
+		_ = cmd.Wait()
+	})
+}
+
+// collectorConfig is a Collector that receives spans and joins their two ends.
+const collectorConfig = `receivers:
+  otlp: {protocols: {grpc: {endpoint: "%s", max_recv_msg_size_mib: 64}}}
+connectors:
+  servicegraph: {store: {max_items: 1000000, ttl: 60s}}
+exporters:
+  nop: {}
+service:
+  telemetry: {logs: {level: error}, metrics: {level: none}}
+  pipelines:
+    traces: {receivers: [otlp], exporters: [servicegraph]}
+    metrics: {receivers: [servicegraph], exporters: [nop]}
+`
+
+func freeAddress(b *testing.B) string {
+	b.Helper()
+	r, err := otlp.Listen(otlp.Config{GRPC: "127.0.0.1:0", Sink: func([]span.Record) {}})
+	noError(b, err)
+	defer shutdown(b, r)
+	return r.GRPCAddr()
+}
+
+// feedProcess feeds a process and reports what it cost it.
+func feedProcess(b *testing.B, cmd *exec.Cmd, address string) {
+	b.Helper()
+	var before time.Duration
+	feed(b, address, nil, func() { before = processorTime(b, cmd.Process.Pid) })
+	used := processorTime(b, cmd.Process.Pid) - before
+	b.ReportMetric(float64(used.Nanoseconds())/float64(b.N*batchSpans), "receiver-ns/span")
+}
+
+// processorTime is what a process has used so far, user and system, on Linux:
+// fields 14 and 15 of /proc/PID/stat, in hundredths of a second.
+func processorTime(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Skip("there is no /proc here")
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(rest)
+	total := 0
+	for _, field := range fields[11:13] {
+		n, err := strconv.Atoi(field)
+		noError(b, err)
+		total += n
+	}
+	return time.Duration(total) * 10 * time.Millisecond
+}
