@@ -12,7 +12,7 @@ LINT_VERSION := $(shell sed -n '1s/^\# *//p' .golangci.yml)
 # Compose v2 where there is one, else docker-compose 1.29.
 COMPOSE     ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 OCB_VERSION := v0.162.0
-.PHONY: up down compose-run collector test-compose test-collector
+.PHONY: up down compose-run collector test-compose test-collector test-kubernetes kubernetes-images
 .PHONY: help build run test test-browser test-e2e lint lint-extension bench samples picture types clean
 
 help: ## Show this list
@@ -59,7 +59,7 @@ docker-cli:
 	@command -v $(firstword $(COMPOSE)) >/dev/null || { echo "error: $(firstword $(COMPOSE)) is \
 	not installed: on Debian, apt-get install docker.io docker-compose iptables" >&2; exit 1; }
 
-test-compose: $(BIN)/k6 $(BIN)/toxiproxy ## The containers for real; starts a Docker engine if there is none
+test-compose: $(BIN)/k6 $(BIN)/toxiproxy $(BIN)/busybox ## The containers for real; starts a Docker engine if there is none
 	CONTINUITY_COMPOSE=1 $(GO) test -count=1 -timeout 15m -run 'TestCompose' ./extension/internal/e2e
 
 collector: $(BIN)/ocb ## Build bin/collector/otelcol-continuity with the Collector Builder
@@ -76,10 +76,30 @@ test-collector: $(BIN)/k6 $(BIN)/toxiproxy collector ## The connector: its tests
 		CONTINUITY_COLLECTOR=$(CURDIR)/$(BIN)/collector/otelcol-continuity \
 		$(GO) test -count=1 -v -timeout 20m -run 'TestReal' .
 
+test-kubernetes: collector ## The manifests against the schemas of Kubernetes and the k6-operator
+	cd scripts/kubernetes && CONTINUITY_COLLECTOR=$(CURDIR)/$(BIN)/collector/otelcol-continuity \
+		$(GO) test -count=1 .
+
+REGISTRY ?= registry.example.com
+TAG      ?= 0.1.0
+kubernetes-images: $(BIN)/k6 $(BIN)/toxiproxy $(BIN)/busybox collector docker-cli ## The images for a cluster: REGISTRY=… TAG=… make kubernetes-images
+	for image in runner collector toxiproxy; do \
+		docker build -f scripts/kubernetes/Dockerfile --target $$image \
+			-t $(REGISTRY)/continuity-$$image:$(TAG) . || exit 1; done
+
+# A static shell for the runner's image, from Debian's package busybox-static.
+$(BIN)/busybox:
+	@mkdir -p $(BIN)
+	@if [ -n "$$(ldd /bin/busybox 2>/dev/null | grep '=>')" ] || [ ! -x /bin/busybox ]; then \
+		echo "error: /bin/busybox is not there or not static: on Debian, apt-get install busybox-static" >&2; \
+		exit 1; fi
+	cp /bin/busybox $(BIN)/busybox
+
 lint: $(BIN)/golangci-lint ## The linter, pinned in extension/tools
 	@echo "golangci-lint $(LINT_VERSION)"
 	$(BIN)/golangci-lint run ./...
 	cd extension/collector && ../../$(BIN)/golangci-lint run ./...
+	cd scripts/kubernetes && ../../$(BIN)/golangci-lint run ./...
 
 lint-extension: $(BIN)/xk6 ## What `xk6 lint` asks of an extension; without the subcommand, see extension/subcommand.go
 	CGO_ENABLED=0 GOFLAGS=-tags=continuity_no_subcommand K6_CONTINUITY_SOURCE=none K6_CONTINUITY_HTML=false \

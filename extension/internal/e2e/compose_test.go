@@ -48,6 +48,12 @@ func TestCompose(t *testing.T) {
 	s.do(2*time.Minute, "up", "-d")
 	s.await("http://" + s.variable("GATEWAY_PORT") + "/healthz")
 
+	t.Run("the image for the k6-operator runs its initializer", func(t *testing.T) {
+		s.runnerImage(t)
+	})
+	t.Run("published ports are on loopback and containers have no root", func(t *testing.T) {
+		s.confined(t)
+	})
 	t.Run("the negative control finds exactly what was injected", func(t *testing.T) {
 		r := s.run(t, "/scripts/negative-control.js", 10*time.Second, nil)
 		assert.Positive(t, r.Control.Injected)
@@ -91,9 +97,9 @@ func TestCompose(t *testing.T) {
 func newStack(t *testing.T) *stack {
 	t.Helper()
 	root := repoRoot(t)
-	for _, binary := range []string{"bin/k6", "bin/toxiproxy"} {
+	for _, binary := range []string{"bin/k6", "bin/toxiproxy", "bin/busybox"} {
 		if _, err := os.Stat(filepath.Join(root, binary)); errors.Is(err, fs.ErrNotExist) {
-			t.Fatalf("%s is not there: run `make build`", binary)
+			t.Fatalf("%s is not there: run `make test-compose`", binary)
 		}
 	}
 	s := &stack{t: t, results: t.TempDir()}
