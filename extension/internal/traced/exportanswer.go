@@ -3,7 +3,9 @@ package traced
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 
@@ -65,12 +67,33 @@ type watchHTTP struct{ *http.Transport }
 // maxExportAnswer bounds the answer that is read, in bytes.
 const maxExportAnswer = 4 << 20
 
+// connectionError marks an error that the exporter may try again after: it looks
+// for Temporary, which errors of the network do not have where they should.
+type connectionError struct{ error }
+
+// Temporary makes the exporter's retry policy apply, as gRPC's does by itself.
+func (connectionError) Temporary() bool { return true }
+
+// Unwrap returns the error of the connection.
+func (e connectionError) Unwrap() error { return e.error }
+
+// retryable marks what may pass: a connection refused, reset or closed.
+func retryable(err error) error {
+	if operation := new(net.OpError); errors.As(err, &operation) || errors.Is(err, io.EOF) {
+		return connectionError{err}
+	}
+	return err
+}
+
 // RoundTrip implements http.RoundTripper. A 2xx that cannot be read as a partial
 // success is taken for a full one: the endpoint did accept the request.
 func (w watchHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := w.Transport.RoundTrip(req)
-	if err != nil || resp.StatusCode/100 != 2 {
-		return resp, err
+	if err != nil {
+		return nil, retryable(err)
+	}
+	if resp.StatusCode/100 != 2 {
+		return resp, nil
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxExportAnswer))
 	if err != nil {
