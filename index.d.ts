@@ -205,6 +205,12 @@ declare module 'k6/x/continuity' {
      * is invalid starts a new trace, with a warning. Default false: it is overwritten.
      */
     continue?: boolean;
+    /**
+     * Whether `traceparent` says that the trace id is random (flags `03` and `02`, of level 2 of
+     * the specification). A continued trace says so only if its parent did. Default false:
+     * OpenTelemetry for Go before v1.42 takes such a header for invalid.
+     */
+    randomFlag?: boolean;
   }
 
   export interface ClientOptions extends TraceOptions {

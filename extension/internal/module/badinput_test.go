@@ -12,7 +12,7 @@ import (
 func badOptions() []struct{ options, message string } {
 	return []struct{ options, message string }{
 		{`{servce: 'x'}`, `.servce is not an option; accepted are baggage, captureHeaders, continue, ` +
-			`correlate, excludedURLs, propagators, requestHook, responseHook, retry, sampling, ` +
+			`correlate, excludedURLs, propagators, randomFlag, requestHook, responseHook, retry, sampling, ` +
 			`SCOPEservice, template, timings, urlFilter`},
 		{`{service: 1}`, `.service must be a string, got 1`},
 		{`{template: {}}`, `.template must be a string, got an object`},
@@ -54,6 +54,7 @@ func badOptions() []struct{ options, message string } {
 		{`{correlate: true}`, `.correlate must be a string, got true`},
 		{`{timings: 'yes'}`, `.timings must be true or false, got "yes"`},
 		{`{continue: 0}`, `.continue must be true or false, got 0`},
+		{`{randomFlag: '03'}`, `.randomFlag must be true or false, got "03"`},
 		{`{baggage: []}`, `.baggage must be an object of strings, got an array`},
 		{`{baggage: {k: {}}}`, `.baggage.k must be a string, a number or a boolean, got an object`},
 		{`{baggage: {'a b': 'x'}}`, ".baggage keys must be tokens of letters, digits and !#$%&'*+-.^_`|~, got \"a b\""},

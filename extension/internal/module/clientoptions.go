@@ -45,6 +45,7 @@ func readClientOptions(
 	readCorrelate(o, &c.config)
 	o.flag("timings", &c.config.Timings)
 	o.flag("continue", &c.config.Continue)
+	o.flag("randomFlag", &c.config.RandomFlag)
 	baggage := maps.Clone(c.config.Baggage)
 	o.labels("baggage", &baggage)
 	c.config.Baggage = baggage

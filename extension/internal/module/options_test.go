@@ -68,6 +68,7 @@ func optionCases() map[string]struct {
 			},
 		},
 		"continue, invalid": {`{continue: true}`, `headers: {traceparent: '00-xyz'}`, header("Traceparent", `^00-`+id32)},
+		"random":            {`{randomFlag: true}`, ``, header("Traceparent", `^00-`+id32+`-`+id16+`-03$`)},
 		"timings": {`{timings: true}`, ``, func(t *testing.T, _ recorded, stub tracetest.SpanStub) {
 			t.Helper()
 			assert.NotEmpty(t, attr(stub, "continuity.waiting_ms"))

@@ -37,6 +37,10 @@ func (t Traceparent) String() string {
 // Sampled reports whether the sampled flag is set.
 func (t Traceparent) Sampled() bool { return t.Flags&FlagSampled != 0 }
 
+// Random reports whether the trace id is random, by level 2 of the specification
+// (https://www.w3.org/TR/trace-context-2/#random-trace-id-flag).
+func (t Traceparent) Random() bool { return t.Flags&FlagRandom != 0 }
+
 // ParseTraceparent parses one traceparent value. Versions after 00 may carry
 // more fields behind a dash; version ff, upper case and zero ids are errors
 // (https://www.w3.org/TR/trace-context/#traceparent-header).

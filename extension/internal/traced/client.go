@@ -52,6 +52,7 @@ type ClientConfig struct {
 	Capture      CaptureHeaders
 	ExcludedURLs []string // regular expressions
 	Continue     bool     // a traceparent of the script is the parent
+	RandomFlag   bool     // traceparent says that the trace id is random
 	Timings      bool     // record phase durations as attributes
 	Baggage      map[string]string
 	WantsSpans   bool // hooks look at spans: make them even without export

@@ -11,13 +11,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // TestExportOverHTTPOutlivesALostConnection: what a gRPC exporter does by itself.
 func TestExportOverHTTPOutlivesALostConnection(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int32
-	server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+	server := serve(t, func(http.ResponseWriter, *http.Request) {
 		if calls.Add(1) > 2 {
 			return
 		}
@@ -36,8 +37,8 @@ func TestExportOverHTTPOutlivesALostConnection(t *testing.T) {
 
 func TestExportOverHTTPDoesNotRetryWhatWillNotPass(t *testing.T) {
 	t.Parallel()
-	assert.ErrorAs(t, retryable(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), new(connectionError))
-	assert.ErrorAs(t, retryable(io.EOF), new(connectionError))
+	require.ErrorAs(t, retryable(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), new(connectionError))
+	require.ErrorAs(t, retryable(io.EOF), new(connectionError))
 	for _, err := range []error{context.Canceled, &tls.CertificateVerificationError{}} {
 		assert.Equal(t, err, retryable(err))
 	}

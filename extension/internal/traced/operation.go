@@ -45,6 +45,7 @@ type Operation struct {
 	spanID     tracecontext.SpanID
 	traceState string
 	sampled    decision
+	random     bool // the trace id is random, and the client says so
 	excluded   bool
 	joined     bool            // part of an application span's trace: its end closes the trace
 	ctx        context.Context // the VU's: tells an interruption from a timeout
@@ -79,6 +80,8 @@ func (c *Client) Start(ctx context.Context, config OperationConfig) *Operation {
 		op.traceID, op.joined = parent.TraceID, !remote
 	}
 	op.sampled = c.sampler.sample(op.traceID, parent)
+	op.random = c.config.RandomFlag &&
+		(!remote || parent.TraceID.IsZero() || parent.Random())
 	if !op.keeps() || c.sink.Expects() {
 		op.announce()
 	}

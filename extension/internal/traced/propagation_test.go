@@ -41,6 +41,25 @@ func TestTraceparentFlagsAre01Or00(t *testing.T) {
 	}
 }
 
+func TestTraceparentFlagsAre03Or02ByOption(t *testing.T) {
+	t.Parallel()
+	for sampler, flags := range map[string]string{"always_on": "03", "always_off": "02"} {
+		r, server := newRig(t, nil), newEcho(t)
+		r.get(ClientConfig{Sampler: sampler, RandomFlag: true}, server.URL)
+		assert.Regexp(t, "-"+flags+"$", server.seen(0).Get("Traceparent"))
+	}
+	for parent, flags := range map[string]string{"01": "01", "03": "03", "": "03"} {
+		header := ""
+		if parent != "" {
+			header = "00-" + scriptTrace + "-" + scriptSpan + "-" + parent
+		}
+		_, _, sent := continued(t, ClientConfig{Continue: true, RandomFlag: true}, header, "")
+		assert.Regexp(t, "-"+flags+"$", sent.Get("Traceparent"), "parent %q", parent)
+		_, _, sent = continued(t, ClientConfig{Continue: true}, header, "")
+		assert.Regexp(t, "-01$", sent.Get("Traceparent"), "without the option")
+	}
+}
+
 // continued sends a GET whose script set trace headers, with continue or not.
 func continued(t *testing.T, config ClientConfig, traceparent, tracestate string) (*rig, *Operation, http.Header) {
 	t.Helper()

@@ -30,7 +30,7 @@ const (
 func (c *carrier) traceparent() string {
 	if c.ids == "" {
 		c.ids = tracecontext.Traceparent{
-			TraceID: c.op.traceID, SpanID: c.spanID, Flags: c.op.sampled.flags(),
+			TraceID: c.op.traceID, SpanID: c.spanID, Flags: c.op.flags(),
 		}.String()
 	}
 	return c.ids

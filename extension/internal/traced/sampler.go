@@ -18,6 +18,16 @@ func (d decision) flags() byte {
 	return 0
 }
 
+// flags is what the operation's traceparent says. Other readers than those of
+// level 2 of the specification may refuse the random flag.
+// (https://www.w3.org/TR/trace-context-2/#random-trace-id-flag)
+func (op *Operation) flags() byte {
+	if op.random {
+		return op.sampled.flags() | tracecontext.FlagRandom
+	}
+	return op.sampled.flags()
+}
+
 // digit is the decision as the other propagators write it.
 func (d decision) digit() string {
 	if d {
