@@ -89,7 +89,7 @@ func statusCases() []contractCase {
 }
 
 func headerCases() []contractCase {
-	const changed = " parent=00-0ba8762127de54ee9559fc322d90421d-c8be7c8271304442-02"
+	const changed = " parent=00-0ba8762127de54ee9559fc322d90421d-c8be7c8271304442-01"
 	return []contractCase{
 		{
 			name:      "http_header removing from the request",

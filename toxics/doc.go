@@ -15,6 +15,12 @@
 // request whose trace context was taken or mangled starts with "context". The
 // phase is there, percent-encoded, when a plan put the toxic in.
 //
+// What http_header's mangle does to a traceparent shows in the verdict on the
+// attempt: mangle_as "ids", the default, makes the service go on with a trace that
+// nobody else knows (restarted), "parent" hangs its span below one that does not
+// exist (reparented), "flags" tells it not to sample (missing), and "invalid" makes
+// it start a trace of its own (restarted).
+//
 // The source of an http_script defines onRequest(req, state) or
 // onResponse(res, req, state). They return nothing, and the exchange passes, or
 // an object with any of

@@ -2,6 +2,7 @@ package toxics
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -15,6 +16,9 @@ type headerFault struct {
 	Remove []string          `json:"remove,omitempty"` // names
 	Set    map[string]string `json:"set,omitempty"`    // names and values
 	Mangle []string          `json:"mangle,omitempty"` // names; their values keep their length
+	// MangleAs is what becomes of the values: "ids" (default), "parent", "flags" or
+	// "invalid"; see mangler.
+	MangleAs string `json:"mangle_as,omitempty"`
 }
 
 func (f *headerFault) validate() error {
@@ -36,7 +40,30 @@ func (f *headerFault) validate() error {
 			return err
 		}
 	}
+	if err := f.validateMangle(); err != nil {
+		return err
+	}
 	return oneOf("on", f.On, "request", "response")
+}
+
+func (f *headerFault) validateMangle() error {
+	if f.MangleAs == "" {
+		return nil
+	}
+	if err := oneOf("mangle_as", f.MangleAs, "ids", "parent", "flags", "invalid"); err != nil {
+		return err
+	}
+	for _, name := range f.Mangle {
+		general := f.MangleAs == "ids" || f.MangleAs == "invalid"
+		if !general && !strings.EqualFold(name, "traceparent") {
+			return fmt.Errorf("mangle_as %q is for mangle [traceparent], got %q", f.MangleAs, name)
+		}
+	}
+	if len(f.Mangle) == 0 {
+		return fmt.Errorf("mangle_as says how to mangle, and mangle names no header, got %q",
+			f.MangleAs)
+	}
+	return nil
 }
 
 func (f *headerFault) mode() string { return f.On }
@@ -73,8 +100,9 @@ func (f *headerFault) edit(h *httpstream.Head) bool {
 		changed = h.Remove(name) || changed
 	}
 	for _, name := range f.Mangle {
-		if value, ok := h.Get(name); ok && value != "" {
-			h.Set(name, mangle(value))
+		value, _ := h.Get(name)
+		if mangled := mangle(value, f.MangleAs); mangled != value {
+			h.Set(name, mangled)
 			changed = true
 		}
 	}
@@ -85,21 +113,4 @@ func (f *headerFault) edit(h *httpstream.Head) bool {
 		}
 	}
 	return changed
-}
-
-// mangle replaces hexadecimal digits by others, so that the value keeps its
-// form and names something else.
-func mangle(value string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r >= '1' && r <= '8', r >= 'a' && r <= 'e':
-			return r + 1
-		case r == '9':
-			return '1'
-		case r == 'f':
-			return 'a'
-		default:
-			return r
-		}
-	}, value)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -129,10 +131,7 @@ func (c *loadCase) once(
 	request.Header.Set("Traceparent", fmt.Sprintf("00-%032x-%016x-01", len(body), 7))
 	response, err := client.Do(request)
 	if err != nil {
-		if c.breaks {
-			return true, false, nil
-		}
-		return false, false, err
+		return c.breaks, false, c.unlessBroken(err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	got, err := io.ReadAll(response.Body)
@@ -140,7 +139,9 @@ func (c *loadCase) once(
 	switch {
 	case len(marks) > 1:
 		return false, false, fmt.Errorf("marked more than once: %q", marks)
-	case err != nil && (!c.breaks || len(marks) != 1):
+	case err != nil && len(marks) != 1:
+		return false, false, fmt.Errorf("%d marks: %w", len(marks), err)
+	case err != nil && c.unlessBroken(err) != nil:
 		return false, false, err
 	case len(marks) == 0:
 		if response.Header.Get("X-Path") != path || string(got) != body {
@@ -154,6 +155,16 @@ func (c *loadCase) once(
 		return false, true, fmt.Errorf("%s got another's body", path)
 	}
 	return err != nil, len(marks) == 1, nil
+}
+
+// unlessBroken is nil for an error that a connection which the toxic broke gives.
+// Time that ran out is no such thing, and must not be taken for one.
+func (c *loadCase) unlessBroken(err error) error {
+	if c.breaks && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF)) {
+		return nil
+	}
+	return err
 }
 
 // disturb puts the toxic in, changes it and takes it out, with toxiproxy's own

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,15 +37,25 @@ const (
 // fares well. The request says in X-Fate what the toxics and the double are to do.
 func fates() map[string]int {
 	return map[string]int{
-		"strip": 8, "mangle": 8, "abort": 5, "replace": 5, "double": 8,
-		"reset-before": 4, "reset-after": 4, "strip-reset": 4,
+		"strip": 6, "mangle": 6, "mangle-parent": 6, "mangle-flags": 6, "mangle-invalid": 6,
+		"abort": 5, "replace": 5, "double": 8, "reset-before": 4, "reset-after": 4,
+		"strip-reset": 4,
 	}
 }
 
 // fateToxics are the toxics, by the fate that selects them.
 func fateToxics() map[string]faults.Toxic {
 	context := []any{"traceparent"}
+	mangle := func(as string) faults.Toxic {
+		return faults.Toxic{
+			Type: "http_header", Attributes: map[string]any{"mangle": context, "mangle_as": as},
+		}
+	}
 	return map[string]faults.Toxic{
+		"mangle-parent":  mangle("parent"),
+		"mangle-flags":   mangle("flags"),
+		"mangle-invalid": mangle("invalid"),
+
 		"strip":        {Type: "http_header", Attributes: map[string]any{"remove": context}},
 		"mangle":       {Type: "http_header", Attributes: map[string]any{"mangle": context}},
 		"abort":        {Type: "http_status", Attributes: map[string]any{"mode": "abort"}},
@@ -208,10 +220,7 @@ func (x *exact) load(seed uint64) {
 			random := rand.New(rand.NewPCG(seed, worker))
 			for n := range exactRequests {
 				fate, drawn := "none", random.IntN(100)
-				for _, candidate := range []string{
-					"strip", "mangle", "abort", "replace", "double", "reset-before", "reset-after",
-					"strip-reset",
-				} {
+				for _, candidate := range slices.Sorted(maps.Keys(fates())) {
 					if drawn -= fates()[candidate]; drawn < 0 {
 						fate = candidate
 						break
@@ -235,10 +244,13 @@ func (x *exact) judge(settled []*join.Trace) {
 // had it, call for.
 func want(fate string, handled int) verdict.Verdict {
 	switch {
-	case fate == "strip":
+	case fate == "strip" || fate == "mangle-invalid" || fate == "mangle":
+		// The service starts a trace of its own, or goes on with one that nobody knows.
 		return verdict.Restarted
-	case fate == "mangle":
-		return verdict.Missing // the toxic turns flags 01 into 02: the service does not sample
+	case fate == "mangle-parent":
+		return verdict.Reparented
+	case fate == "mangle-flags":
+		return verdict.Missing // it is told not to sample
 	case fate == "abort":
 		return verdict.NotDelivered
 	case handled == 0:
@@ -251,6 +263,9 @@ func want(fate string, handled int) verdict.Verdict {
 		return verdict.Duplicated
 	}
 }
+
+// breaks reports whether a fate breaks the trace.
+func breaks(fate string) bool { return fate == "strip" || strings.HasPrefix(fate, "mangle") }
 
 // TestDetectedEqualsInjected compares, attempt by attempt, what was done to a
 // request under full load with the verdict on it.
@@ -332,7 +347,7 @@ func (x *exact) compare(counters []faults.Counters) {
 			"%s, handled %d times, sent %d times: %s", fate, handled, a.Sends, r.Reason) {
 			x.explain(a)
 		}
-		assert.Equal(t, fate == "strip" || fate == "mangle", r.Injected, fate)
+		assert.Equal(t, breaks(fate), r.Injected, fate)
 		assert.False(t, r.Inferred, fate)
 		if r.Verdict == verdict.Duplicated {
 			assert.Equal(t, handled <= int(a.Sends), r.Explained, fate)
@@ -348,10 +363,13 @@ func (x *exact) compare(counters []faults.Counters) {
 	injected := 0
 	for _, c := range counters {
 		switch c.Name {
-		case "strip", "mangle":
-			injected += int(c.Injected)
 		case "abort", "replace":
 			require.Equal(t, sum(table[c.Name]), int(c.Injected), c.Name)
+		default:
+			if breaks(c.Name) {
+				require.Equal(t, sum(table[c.Name]), int(c.Injected), c.Name)
+				injected += int(c.Injected)
+			}
 		}
 	}
 	require.Equal(t, injected, marked, "injected breaks = detected breaks")
