@@ -415,7 +415,19 @@ declare module 'k6/x/continuity' {
    */
   export function configure(options: Configuration): void;
 
-  /** A toxic: one of ours (`http_…`) or one of toxiproxy's own. */
+  /**
+   * A toxic: one of ours (`http_…`) or one of toxiproxy's own.
+   *
+   * The attribute `script` of an `http_script` is the source of `onRequest(req, state)` or
+   * `onResponse(res, req, state)`, which return nothing or a {@link ScriptFault}:
+   *
+   * @example
+   * shop.toxic({ type: 'http_script', attributes: { timeout: 100, script: `
+   *   function onRequest(req, state) {
+   *     state.n = (state.n || 0) + 1;
+   *     if (req.path === '/cart' && state.n % 3 === 0) return { status: 503, delay: 20 };
+   *   }` } });
+   */
   export interface ToxicOptions {
     type: string;
     /** Default: the type. */
@@ -425,6 +437,25 @@ declare module 'k6/x/continuity' {
     /** Share of connections, toxiproxy's own toxics only, 0 to 1. Default 1. */
     toxicity?: number;
     attributes?: { [name: string]: unknown };
+  }
+
+  /** What the functions of an `http_script` may return. All fields are optional. */
+  export interface ScriptFault {
+    /** An answer in place of the service (`onRequest`) or of its answer (`onResponse`). */
+    status?: number;
+    body?: string | number;
+    headers?: { [name: string]: string | number };
+    retryAfter?: string | number;
+    /** Milliseconds. */
+    delay?: number;
+    /** `true`, or after so many bytes of the response's body. */
+    reset?: boolean | 'before' | 'after' | number;
+    /** Bytes of the response's body that pass unharmed. */
+    truncate?: number;
+    corrupt?: number;
+    /** Header lines, of the request or the response. */
+    set?: { [name: string]: string | number };
+    remove?: string[];
   }
 
   /** A toxic that was added. */

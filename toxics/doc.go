@@ -32,9 +32,21 @@
 //	truncate, corrupt                   body bytes that pass unharmed
 //	set, remove                         header lines, of the request or response
 //
-// A script has no access to the machine and a time limit per call; one that
-// throws, or returns anything else, lets the exchange pass and is counted. Its
-// state is an object of the connection.
+//	function onRequest(req, state) {
+//		if (req.path === '/cart' && req.headers['x-user']) return {status: 503, delay: 20};
+//	}
+//
+// A req has method, target, path, query, traceId and headers, a res status and
+// headers; header names in any case. State is an object of the connection.
+// Math.random follows the toxic's seed and the request.
+//
+// A script has no access to the machine. Its attribute timeout bounds each call,
+// 1 s by default, and a call may take 256 MiB of memory. One that throws, goes
+// beyond a limit or returns anything else lets the exchange pass and counts an
+// error. JavaScript is interrupted in time. A built-in function cannot be, such as
+// a regular expression that goes back and forth for ever: what one call of them
+// may make is bounded, and a call that does not end is given up with its runtime.
+// While four such calls of a script still run, it is not called any more.
 //
 // A fault of a request may need both directions of its connection, which
 // toxiproxy does not link. A [Hub] does: it is installed as two toxiproxy

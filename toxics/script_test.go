@@ -2,6 +2,7 @@ package toxics
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -98,4 +99,111 @@ func TestScriptDrawsAreSeeded(t *testing.T) {
 	assert.Equal(t, one, again)
 	assert.NotEqual(t, one[1], two[1])
 	assert.NotEqual(t, one[1], one[3])
+}
+
+// blocked is a run whose first call of block, like any built-in function, cannot
+// be interrupted; it lasts until the channel is closed.
+func blocked(t *testing.T, f *scriptFault, release chan struct{}) *scriptRun {
+	t.Helper()
+	run, err := f.start()
+	require.NoError(t, err)
+	require.NoError(t, run.vm.Set("block", func() { <-release }))
+	run.limit = time.Millisecond
+	return run
+}
+
+const blocks = `function onRequest() {
+	if (typeof block === "function") block();
+	return {status: 500};
+}`
+
+// TestScriptThatCannotBeInterrupted lets the request pass. The runtime is given
+// up, and the next request has a new one.
+func TestScriptThatCannotBeInterrupted(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	w := newWire(t, spec("http_script", script(blocks)+`,"timeout":10000`))
+	r := (*w.hub.rules.Load())[0]
+	fault, ok := r.fault.(*scriptFault)
+	require.True(t, ok)
+	half, ok := w.requests.State.(*requests)
+	require.True(t, ok)
+	half.scripts = map[*rule]*scriptRun{r: blocked(t, fault, release)}
+	var got seen
+	within(t, func() { got = w.talk(pipelined(), nil) })
+	const aborted = "500  [http_script; mode=abort; name=x]"
+	assert.Equal(t, clientSees("200 answer to /hit/2 trailer=2", aborted, aborted, aborted), got.client)
+	toxic, _ := w.hub.Toxic("x")
+	assert.Equal(t, uint64(1), toxic.Counts.Errors)
+	assert.Equal(t, uint64(3), toxic.Counts.Injected)
+	assert.Equal(t, "took longer than its timeout and could not be interrupted, such as in a "+
+		"regular expression; it starts anew", toxic.LastError)
+	assert.Equal(t, int64(1), fault.strays.Load())
+	close(release)
+	require.Eventually(t, func() bool { return fault.strays.Load() == 0 }, time.Minute, time.Millisecond)
+}
+
+// TestScriptIsNotCalledBesideManyThatRunOn bounds what a script can hold.
+func TestScriptIsNotCalledBesideManyThatRunOn(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	f := &scriptFault{Script: blocks, Timeout: maxTimeout}
+	require.NoError(t, f.validate())
+	r := &rule{counts: &counts{}}
+	runs := make([]*scriptRun, 0, maxStrays+1)
+	for range maxStrays + 1 {
+		runs = append(runs, blocked(t, f, release))
+	}
+	for i, run := range runs[:maxStrays] {
+		require.Nil(t, run.call(r, 1, run.onRequest))
+		require.Equal(t, uint64(i+1), r.counts.errors.Load())
+		require.Contains(t, *r.counts.lastError.Load(), "could not be interrupted")
+	}
+	require.Nil(t, runs[0].call(r, 1, runs[0].onRequest))
+	require.Equal(t, errGivenUp.Error(), *r.counts.lastError.Load())
+	require.Nil(t, runs[maxStrays].call(r, 1, runs[maxStrays].onRequest))
+	require.Equal(t, errStrays.Error(), *r.counts.lastError.Load())
+	_, err := f.start()
+	require.ErrorIs(t, err, errStrays)
+	close(release)
+	require.Eventually(t, func() bool { return f.strays.Load() == 0 }, time.Minute, time.Millisecond)
+	run, err := f.start()
+	require.NoError(t, err)
+	require.Equal(t, 500, run.call(r, 1, run.onRequest).Status)
+}
+
+func TestScriptsMakeNothingHuge(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string]string{
+		`"x".repeat(1e9)`:           "repeat may make 1048576 at most",
+		`"x".padStart(1e9)`:         "padStart may make 1048576 at most",
+		`"x".padEnd(1e9, "ab")`:     "padEnd may make 1048576 at most",
+		`new Array(1e9).fill(0)`:    "fill may make 1048576 at most",
+		`new Array(1e9).join("x")`:  "join may make 1048576 at most",
+		`Array.from({length: 1e9})`: "from may make 1048576 at most",
+		`new Uint8Array(1e12)`:      "Uint8Array is not defined",
+	} {
+		_, toxic := scripted(t, "function onRequest() { "+source+" }", `,"timeout":10000,"limit":1`)
+		assert.Equal(t, uint64(1), toxic.Counts.Errors, source)
+		assert.Contains(t, toxic.LastError, want, source)
+	}
+	w := newWire(t, spec("http_script", script(`function onRequest() {
+		return {status: 500, body: "ab".repeat(2) + "x".padStart(3, "-") + "x".padEnd(3) +
+			new Array(3).fill(1).join() + Array.from({length: 2}, (_, i) => i)};
+	}`)))
+	assert.Contains(t, w.talk(pipelined(), nil).client[1], "500 abab--xx  1,1,10,1")
+}
+
+func TestScriptThatTakesMemoryIsEnded(t *testing.T) {
+	t.Parallel()
+	f := &scriptFault{Timeout: maxTimeout, Script: `function onRequest() {
+		for (let all = []; ; ) all.push("x".repeat(1e6) + all.length);
+	}`}
+	require.NoError(t, f.validate())
+	run, err := f.start()
+	require.NoError(t, err)
+	run.growth, run.limit = 8<<20, time.Minute
+	r := &rule{counts: &counts{}}
+	require.Nil(t, run.call(r, 1, run.onRequest))
+	require.Contains(t, *r.counts.lastError.Load(), "took more than 256 MiB of memory")
 }
