@@ -86,7 +86,7 @@ type answer struct {
 func (x *exchange) count(r *rule) {
 	if !slices.Contains(x.done, r) {
 		x.done = append(x.done, r)
-		r.counts.injected.Add(1)
+		r.counts.did()
 	}
 }
 

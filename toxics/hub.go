@@ -2,13 +2,10 @@ package toxics
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -20,11 +17,9 @@ import (
 // Hub holds the HTTP toxics of one proxy. It is safe for concurrent use, and
 // its toxics may be added, updated and removed under load.
 type Hub struct {
-	id    string
-	mu    sync.Mutex // of changes to rules and ledger
-	rules atomic.Pointer[[]*rule]
-	// ledger holds the counters of every toxic that is in or was in. One that comes
-	// again goes on with them.
+	id     string
+	mu     sync.Mutex // of changes to rules and ledger
+	rules  atomic.Pointer[[]*rule]
 	ledger map[ledgerKey]*ledgerEntry
 
 	pairing     sync.Mutex
@@ -33,60 +28,6 @@ type Hub struct {
 
 	opaque   atomic.Uint64 // connections that were not HTTP/1.1
 	unpaired atomic.Uint64 // connections that were open before the hub
-}
-
-// rule is one toxic in a hub.
-type rule struct {
-	name, kind, mode string
-	phase            string
-	given            map[string]json.RawMessage // the attributes, by name
-	picker           *picker
-	fault            fault
-	counts           *counts
-	base             Counts // of its counters when it came in
-}
-
-// counts outlive updates and removals of their toxic, so that requests which
-// are under way then are not lost to them.
-type counts struct {
-	seen, selected, injected, errors atomic.Uint64
-	lastError                        atomic.Pointer[string]
-}
-
-// fail counts a call of a script that failed.
-func (c *counts) fail(err error) {
-	message := err.Error()
-	c.lastError.Store(&message)
-	c.errors.Add(1)
-}
-
-// ledgerKey tells toxics apart: what one counts in a phase is not mixed with what
-// the same one counts in another, even when requests were under way in between.
-type ledgerKey struct{ kind, name, phase string }
-
-type ledgerEntry struct {
-	mode   string
-	counts counts
-}
-
-// Counts are what one toxic has counted. PassedThrough and Unpaired are the
-// same for all toxics of a hub and count from the hub's start.
-type Counts struct {
-	Seen          uint64 `json:"seen"`             // requests that passed while the toxic was in
-	Selected      uint64 `json:"selected"`         // of those, chosen by the selector
-	Injected      uint64 `json:"injected"`         // of those, where the fault took place
-	PassedThrough uint64 `json:"passed_through"`   // connections that were not HTTP/1.1
-	Unpaired      uint64 `json:"unpaired"`         // connections that were open before the hub
-	Errors        uint64 `json:"errors,omitempty"` // calls of a script that failed
-}
-
-// Counters are the counts of one toxic with its name.
-type Counters struct {
-	Name  string `json:"name"`
-	Type  string `json:"type"`
-	Mode  string `json:"mode"`
-	Phase string `json:"phase,omitempty"` // of the plan that put it in
-	Counts
 }
 
 // Toxic is a toxic that is in a hub, with all of its attributes.
@@ -160,39 +101,6 @@ func Validate(kind string, attributes json.RawMessage) error {
 	return err
 }
 
-func attributeMap(kind string, attributes json.RawMessage) (map[string]json.RawMessage, error) {
-	given := make(map[string]json.RawMessage)
-	if len(attributes) == 0 {
-		return given, nil
-	}
-	if err := json.Unmarshal(attributes, &given); err != nil {
-		return nil, fmt.Errorf("%s: attributes must be an object, got %s",
-			kind, clipJSON(attributes))
-	}
-	return given, nil
-}
-
-func newRule(name, kind string, given map[string]json.RawMessage) (*rule, error) {
-	var selector Selector
-	f, err := newFault(kind)
-	if err != nil {
-		return nil, err
-	}
-	if err := decode(kind, given, f, &selector); err != nil {
-		return nil, err
-	}
-	if err := f.validate(); err != nil {
-		return nil, fmt.Errorf("%s: %w", kind, err)
-	}
-	if err := selector.validate(); err != nil {
-		return nil, fmt.Errorf("%s: %w", kind, err)
-	}
-	return &rule{
-		name: name, kind: kind, mode: f.mode(), phase: selector.Phase, given: given,
-		picker: newPicker(selector, name), fault: f, counts: &counts{},
-	}, nil
-}
-
 // Add puts in a toxic; its name must be new.
 func (h *Hub) Add(name, kind string, attributes json.RawMessage) error {
 	given, err := attributeMap(kind, attributes)
@@ -208,14 +116,7 @@ func (h *Hub) Add(name, kind string, attributes json.RawMessage) error {
 	if h.index(name) >= 0 {
 		return fmt.Errorf("toxic %q already exists", name)
 	}
-	entry := h.ledger[added.key()]
-	if entry == nil {
-		entry = &ledgerEntry{}
-		h.ledger[added.key()] = entry
-	}
-	entry.mode = added.mode
-	added.counts = &entry.counts
-	added.base = h.read(added.counts)
+	h.enter(added)
 	h.replace(append(slices.Clone(*h.rules.Load()), added))
 	return nil
 }
@@ -261,8 +162,9 @@ func (h *Hub) change(
 	if err != nil {
 		return err
 	}
-	updated.counts, updated.base, updated.phase = old.counts, old.base, old.phase
-	h.ledger[updated.key()].mode = updated.mode
+	updated.counts, updated.base = old.counts, old.base
+	updated.phase, updated.entry = old.phase, old.entry
+	h.ledger[updated.entry].mode = updated.mode
 	changed[i] = updated
 	h.replace(changed)
 	return nil
@@ -320,63 +222,15 @@ func (h *Hub) toxic(r *rule) Toxic {
 	return out
 }
 
-// Counters lists what the toxics that are in have counted since they came in.
-func (h *Hub) Counters() []Counters {
-	rules := *h.rules.Load()
-	out := make([]Counters, 0, len(rules))
-	for _, r := range rules {
-		out = append(out, h.counters(r))
-	}
-	return out
-}
-
-func (h *Hub) counters(r *rule) Counters {
-	now := h.read(r.counts)
-	now.Seen -= r.base.Seen
-	now.Selected -= r.base.Selected
-	now.Injected -= r.base.Injected
-	now.Errors -= r.base.Errors
-	return Counters{Name: r.name, Type: r.kind, Mode: r.mode, Phase: r.phase, Counts: now}
-}
-
-// Totals lists what all toxics that are in or were in have counted, each over
-// all the times that it was in for one phase, ordered by name, type and phase.
-func (h *Hub) Totals() []Counters {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	out := make([]Counters, 0, len(h.ledger))
-	for key, entry := range h.ledger {
-		out = append(out, Counters{
-			Name: key.name, Type: key.kind, Mode: entry.mode, Phase: key.phase,
-			Counts: h.read(&entry.counts),
-		})
-	}
-	slices.SortFunc(out, func(a, b Counters) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Type, b.Type),
-			strings.Compare(a.Phase, b.Phase))
-	})
-	return out
-}
-
-// read reads the parts in the order that never shows more injected than
-// selected, nor more selected than seen.
-func (h *Hub) read(c *counts) Counts {
-	out := Counts{Injected: c.injected.Load(), Errors: c.errors.Load()}
-	out.Selected = c.selected.Load()
-	out.Seen = c.seen.Load()
-	out.PassedThrough, out.Unpaired = h.opaque.Load(), h.unpaired.Load()
-	return out
-}
-
 // exchange decides the fate of one request: the rules that hit it.
 func (h *Hub) exchange(l *link, part *httpstream.Part) *exchange {
 	x := &exchange{
 		link: l, head: part.Head, method: part.Head.Method(), bodyless: part.Last,
 	}
 	for _, r := range *h.rules.Load() {
-		r.counts.seen.Add(1)
+		r.counts.saw()
 		if key, hit := r.picker.pick(part.Head); hit {
-			r.counts.selected.Add(1)
+			r.counts.chose()
 			r.fault.request(x, r, key)
 		}
 	}
@@ -387,24 +241,4 @@ func (h *Hub) exchange(l *link, part *httpstream.Part) *exchange {
 		x.closing = !x.head.KeepsAlive() || x.head.Has("Expect", "100-continue")
 	}
 	return x
-}
-
-func (r *rule) key() ledgerKey { return ledgerKey{r.kind, r.name, r.phase} }
-
-// mark is the value of the X-Toxic header that a rule leaves. The phase is
-// percent-encoded, as its name may be any text.
-func (r *rule) mark(mode string) string {
-	clean := func(s string) string {
-		return strings.Map(func(c rune) rune {
-			if c < ' ' || c > '~' || c == ';' || c == ',' {
-				return '_'
-			}
-			return c
-		}, s)
-	}
-	mark := r.kind + "; mode=" + clean(mode) + "; name=" + clean(r.name)
-	if r.phase != "" {
-		mark += "; phase=" + url.QueryEscape(r.phase)
-	}
-	return mark
 }

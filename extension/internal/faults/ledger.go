@@ -21,15 +21,21 @@ type Row struct {
 //
 // What a toxic of a plan counts belongs to the phase that put it in: requests
 // that were under way when the phase ended are not lost, and are not another's.
-// What a toxic of the script counts is divided at the start of each phase.
+// What a toxic of the script counts is divided at the start of each phase. Beyond
+// maxScript toxics of the script, the others of a proxy and type share one row.
 type Ledger struct {
 	mu     sync.Mutex
 	marks  map[toxicKey][]mark
 	phase  string
 	last   map[toxicKey]Counters // as they were read last
 	script map[toxicKey]bool
-	added  int // marks
+	full   bool // the script has put in more than maxScript
+	added  int  // marks
 }
+
+// maxScript bounds the toxics that a script is followed in by name. The hub of a
+// proxy has the same bound.
+const maxScript = toxics.MaxEntries
 
 type toxicKey struct{ proxy, name, kind, phase string }
 
@@ -95,6 +101,10 @@ func (l *Ledger) Script(t Toxic, now []Counters) {
 	if l.script[key] || !toxics.IsHTTP(t.Type) {
 		return
 	}
+	if len(l.script) >= maxScript {
+		l.full = true
+		return
+	}
 	if l.script == nil {
 		l.script = make(map[toxicKey]bool)
 	}
@@ -122,13 +132,12 @@ func (l *Ledger) Rows(now []Counters) []Row {
 	if now != nil {
 		l.read(now)
 	}
-	type ordered struct {
-		Row
-		order int
-	}
 	var rows []ordered
 	for key, marks := range l.marks {
-		current := l.last[key]
+		current, known := l.last[key]
+		if _, shared := l.last[toxicKey{key.proxy, toxics.Others, key.kind, ""}]; shared && !known {
+			continue // it counts there
+		}
 		for i := range marks {
 			end := current.Counts
 			if i+1 < len(marks) {
@@ -142,6 +151,40 @@ func (l *Ledger) Rows(now []Counters) []Row {
 			}
 		}
 	}
+	return sorted(append(rows, l.others()...))
+}
+
+// others are the rows of the toxics that are not followed by name. The lock is
+// held.
+func (l *Ledger) others() []ordered {
+	all := make(map[toxicKey]Counters)
+	for key, c := range l.last {
+		if _, followed := l.marks[key]; followed || !l.full && key.name != toxics.Others {
+			continue
+		}
+		key.name, key.phase = toxics.Others, ""
+		sum := all[key]
+		sum.Seen += c.Seen
+		sum.Selected += c.Selected
+		sum.Injected += c.Injected
+		sum.PassedThrough, sum.Unpaired = c.PassedThrough, c.Unpaired // the same for all
+		sum.Mode = c.Mode
+		all[key] = sum
+	}
+	rows := make([]ordered, 0, len(all))
+	for key, sum := range all {
+		rows = append(rows, ordered{(&mark{mode: sum.Mode}).row(key, sum.Counts), 0})
+	}
+	return rows
+}
+
+// ordered is a row with its place among those of the same toxic.
+type ordered struct {
+	Row
+	order int
+}
+
+func sorted(rows []ordered) []Row {
 	slices.SortFunc(rows, func(a, b ordered) int {
 		return cmp.Or(strings.Compare(a.Proxy, b.Proxy), strings.Compare(a.Toxic, b.Toxic),
 			strings.Compare(a.Type, b.Type), cmp.Compare(a.order, b.order))

@@ -1,0 +1,54 @@
+package faults_test
+
+import (
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/faults"
+	"github.com/xk6-continuity/xk6-continuity/toxics"
+)
+
+// counted are the counters of a toxic that met n requests.
+func counted(proxy, name string, n uint64) faults.Counters {
+	return faults.Counters{Proxy: proxy, Counters: toxics.Counters{
+		Name: name, Type: "http_status", Mode: "abort",
+		Counts: toxics.Counts{Seen: n, Selected: n, Injected: n},
+	}}
+}
+
+// TestToxicsOfTheScriptAreBounded: a script that adds toxics with ever new names
+// on two proxies. The hub of the first bounds them; the ledger bounds all.
+func TestToxicsOfTheScriptAreBounded(t *testing.T) {
+	t.Parallel()
+	var ledger faults.Ledger
+	var now []faults.Counters
+	script := func(proxy, name string) {
+		ledger.Script(faults.Toxic{Proxy: proxy, Name: name, Type: "http_status"}, now)
+	}
+	ledger.Enter("storm", nil, nil)
+	for i := range toxics.MaxEntries - 1 {
+		script("shop", strconv.Itoa(i))
+		now = append(now, counted("shop", strconv.Itoa(i), 1))
+	}
+	script("shop", "shared")
+	now = append(now, counted("shop", toxics.Others, 3)) // the hub's own bound
+	script("cart", "a")
+	script("cart", "b")
+	now = append(now, counted("cart", "a", 5), counted("cart", "b", 7))
+
+	rows := ledger.Rows(now)
+	require.Len(t, rows, toxics.MaxEntries-1+2)
+	var sum uint64
+	for _, row := range rows {
+		sum += row.Injected
+	}
+	assert.EqualValues(t, toxics.MaxEntries-1+3+5+7, sum, "nothing is lost")
+	assert.Equal(t, []faults.Row{
+		{Proxy: "cart", Toxic: toxics.Others, Type: "http_status", Mode: "abort", Seen: 12, Selected: 12, Injected: 12},
+		{Proxy: "shop", Toxic: toxics.Others, Type: "http_status", Mode: "abort", Seen: 3, Selected: 3, Injected: 3},
+	}, rows[:2])
+	assert.Equal(t, "storm", rows[2].Phase)
+}

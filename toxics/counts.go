@@ -1,0 +1,149 @@
+package toxics
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync/atomic"
+)
+
+// counts outlive updates and removals of their toxic, so that requests which
+// are under way then are not lost to them.
+type counts struct {
+	seen, selected, injected, errors atomic.Uint64
+	lastError                        atomic.Pointer[string]
+	also                             *counts // of a shared entry
+}
+
+func (c *counts) saw() {
+	for ; c != nil; c = c.also {
+		c.seen.Add(1)
+	}
+}
+
+func (c *counts) chose() {
+	for ; c != nil; c = c.also {
+		c.selected.Add(1)
+	}
+}
+
+func (c *counts) did() {
+	for ; c != nil; c = c.also {
+		c.injected.Add(1)
+	}
+}
+
+// fail counts a call of a script that failed.
+func (c *counts) fail(err error) {
+	message := err.Error()
+	for ; c != nil; c = c.also {
+		c.lastError.Store(&message)
+		c.errors.Add(1)
+	}
+}
+
+// Others is the name under which toxics count and mark beyond MaxEntries.
+const Others = "(other)"
+
+// MaxEntries bounds the toxics that a hub keeps counters of: different names in
+// different phases. A script may add toxics for ever, each with a name of its own;
+// those beyond the bound count together, under their type and [Others].
+const MaxEntries = 1000
+
+// ledgerKey tells toxics apart: what one counts in a phase is not mixed with what
+// the same one counts in another, even when requests were under way in between.
+type ledgerKey struct{ kind, name, phase string }
+
+type ledgerEntry struct {
+	mode   string
+	counts counts
+}
+
+// Counts are what one toxic has counted. PassedThrough and Unpaired are the
+// same for all toxics of a hub and count from the hub's start.
+type Counts struct {
+	Seen          uint64 `json:"seen"`             // requests that passed while the toxic was in
+	Selected      uint64 `json:"selected"`         // of those, chosen by the selector
+	Injected      uint64 `json:"injected"`         // of those, where the fault took place
+	PassedThrough uint64 `json:"passed_through"`   // connections that were not HTTP/1.1
+	Unpaired      uint64 `json:"unpaired"`         // connections that were open before the hub
+	Errors        uint64 `json:"errors,omitempty"` // calls of a script that failed
+}
+
+// Counters are the counts of one toxic with its name.
+type Counters struct {
+	Name  string `json:"name"`
+	Type  string `json:"type"`
+	Mode  string `json:"mode"`
+	Phase string `json:"phase,omitempty"` // of the plan that put it in
+	Counts
+}
+
+// enter gives a rule its counters: those that the ledger has of it, so that a
+// toxic which comes again goes on with them. The lock is held.
+func (h *Hub) enter(r *rule) {
+	entry := h.ledger[r.entry]
+	full := len(h.ledger) >= MaxEntries
+	if entry == nil && full {
+		r.entry = ledgerKey{kind: r.kind, name: Others}
+		entry = h.ledger[r.entry]
+	}
+	if entry == nil {
+		entry = &ledgerEntry{}
+		h.ledger[r.entry] = entry
+	}
+	entry.mode = r.mode
+	r.counts = &entry.counts
+	if r.entry.name == Others {
+		r.counts = &counts{also: &entry.counts}
+	}
+	r.base = h.read(r.counts)
+}
+
+// Counters lists what the toxics that are in have counted since they came in.
+func (h *Hub) Counters() []Counters {
+	rules := *h.rules.Load()
+	out := make([]Counters, 0, len(rules))
+	for _, r := range rules {
+		out = append(out, h.counters(r))
+	}
+	return out
+}
+
+func (h *Hub) counters(r *rule) Counters {
+	now := h.read(r.counts)
+	now.Seen -= r.base.Seen
+	now.Selected -= r.base.Selected
+	now.Injected -= r.base.Injected
+	now.Errors -= r.base.Errors
+	return Counters{Name: r.name, Type: r.kind, Mode: r.mode, Phase: r.phase, Counts: now}
+}
+
+// Totals lists what all toxics that are in or were in have counted, each over
+// all the times that it was in for one phase, ordered by name, type and phase.
+func (h *Hub) Totals() []Counters {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := make([]Counters, 0, len(h.ledger))
+	for key, entry := range h.ledger {
+		out = append(out, Counters{
+			Name: key.name, Type: key.kind, Mode: entry.mode, Phase: key.phase,
+			Counts: h.read(&entry.counts),
+		})
+	}
+	slices.SortFunc(out, func(a, b Counters) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Type, b.Type),
+			strings.Compare(a.Phase, b.Phase))
+	})
+	return out
+}
+
+// read reads the parts in the order that never shows more injected than
+// selected, nor more selected than seen.
+func (h *Hub) read(c *counts) Counts {
+	out := Counts{Injected: c.injected.Load(), Errors: c.errors.Load()}
+	out.Selected = c.selected.Load()
+	out.Seen = c.seen.Load()
+	out.PassedThrough, out.Unpaired = h.opaque.Load(), h.unpaired.Load()
+	return out
+}
