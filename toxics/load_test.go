@@ -57,16 +57,18 @@ func TestContractUnderLoad(t *testing.T) {
 			t.Parallel()
 			r := serve(t, echo)
 			var marked, broken atomic.Uint64
-			stop := make(chan struct{})
-			var all sync.WaitGroup
-			for i := range loadConnections {
-				all.Go(func() { c.drive(t, r, i, stop, &marked, &broken) })
-			}
-			for round := range 2 {
-				c.disturb(t, r, round)
-			}
-			close(stop)
-			all.Wait()
+			within(t, func() {
+				stop := make(chan struct{})
+				var all sync.WaitGroup
+				for i := range loadConnections {
+					all.Go(func() { c.drive(t, r, i, stop, &marked, &broken) })
+				}
+				for round := range 2 {
+					c.disturb(t, r, round)
+				}
+				close(stop)
+				all.Wait()
+			})
 			total := r.hub.Totals()[0]
 			assert.Equal(t, total.Injected, marked.Load()+broken.Load())
 			assert.NotZero(t, total.Injected)
@@ -97,6 +99,7 @@ func (c *loadCase) drive(
 	// A transport re-sends on a connection that dies when it is reused; one request
 	// has to stay one here.
 	http := client(t, 1)
+	http.Timeout = 0 // one that ran out would look like a connection that the toxic broke
 	for n := 0; ; n++ {
 		select {
 		case <-stop:
@@ -212,7 +215,7 @@ func (r *rig) until(t *testing.T, n uint64) {
 	t.Helper()
 	seen := func() uint64 { return r.hub.Totals()[0].Seen }
 	from := seen()
-	require.Eventually(t, func() bool { return seen() >= from+n }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return seen() >= from+n }, hanging, time.Millisecond)
 }
 
 // TestClientsThatVanish leaves nothing behind, whatever a connection is at.

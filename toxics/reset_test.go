@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -98,4 +100,66 @@ func TestTruncatedBodyEndsWithoutReset(t *testing.T) {
 	text, err := io.ReadAll(conn)
 	require.NoError(t, err)
 	assert.True(t, strings.HasSuffix(string(text), "\r\n\r\n012"), "%q", text)
+}
+
+// TestEveryBreakIsCounted sends GETs, which Go's transport sends again when a used
+// connection breaks before its response, over many connections: the toxic counts
+// what was written, again or not, and every break, neither more nor less.
+func TestEveryBreakIsCounted(t *testing.T) {
+	t.Parallel()
+	for _, when := range []string{"before", "after", "body"} {
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			r := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = io.WriteString(w, "0123456789")
+			})
+			r.add(t, "cut", "http_reset", fmt.Sprintf(
+				`{"when":%q,"bytes":4,"probability":0.2,"seed":5}`, when))
+			const workers, requests = 16, 40
+			c := client(t, workers)
+			c.Timeout = 0 // none may be taken for a break
+			var written, whole, failed atomic.Uint64
+			var all sync.WaitGroup
+			for range workers {
+				all.Go(func() {
+					for range requests {
+						if fetch(t, c, r.url("/"), &written) {
+							whole.Add(1)
+						} else {
+							failed.Add(1)
+						}
+					}
+				})
+			}
+			within(t, all.Wait)
+			got := r.counts()
+			assert.Equal(t, uint64(workers*requests), whole.Load()+failed.Load())
+			assert.Equal(t, written.Load(), got.Seen, "requests on the wire")
+			assert.Equal(t, written.Load()-whole.Load(), got.Injected, "breaks")
+			assert.Equal(t, got.Selected, got.Injected)
+			assert.NotZero(t, got.Injected)
+		})
+	}
+}
+
+// fetch sends a GET and reports whether its response came whole.
+func fetch(t *testing.T, c *http.Client, url string, written *atomic.Uint64) bool {
+	t.Helper()
+	trace := &httptrace.ClientTrace{WroteRequest: func(info httptrace.WroteRequestInfo) {
+		if info.Err == nil {
+			written.Add(1)
+		}
+	}}
+	request, err := http.NewRequestWithContext(
+		httptrace.WithClientTrace(t.Context(), trace), http.MethodGet, url, nil)
+	if !assert.NoError(t, err) {
+		return false
+	}
+	response, err := c.Do(request)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	return err == nil && string(text) == "0123456789"
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,6 +21,21 @@ import (
 
 // patience is for what must happen on a slow machine; it is never measured.
 const patience = 60 * time.Second
+
+// hanging is how long a test with a load may take. Toxiproxy opens one connection
+// after the other, and a machine that does much else takes a minute for 64.
+const hanging = 8 * time.Minute
+
+// within ends a test that hangs, with the stacks of all goroutines.
+func within(tb testing.TB, work func()) {
+	tb.Helper()
+	timer := time.AfterFunc(hanging, func() {
+		buffer := make([]byte, 1<<20)
+		panic(tb.Name() + " hangs\n" + string(buffer[:runtime.Stack(buffer, true)]))
+	})
+	defer timer.Stop()
+	work()
+}
 
 var rigs atomic.Uint64 //nolint:gochecknoglobals // hubs are found by id across the process
 

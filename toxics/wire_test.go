@@ -246,7 +246,7 @@ func pipelined() []request {
 // within ends a test that hangs, with the stacks of all goroutines.
 func within(tb testing.TB, work func()) {
 	tb.Helper()
-	timer := time.AfterFunc(2*time.Minute, func() {
+	timer := time.AfterFunc(8*time.Minute, func() {
 		buffer := make([]byte, 1<<20)
 		panic(tb.Name() + " hangs\n" + string(buffer[:runtime.Stack(buffer, true)]))
 	})

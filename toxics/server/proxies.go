@@ -7,14 +7,24 @@ import (
 	"net/http"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
+
+	"github.com/xk6-continuity/xk6-continuity/toxics/bridge"
 )
 
 // proxyInput is a proxy as a client describes it.
 type proxyInput struct {
-	Name     string `json:"name"`
-	Listen   string `json:"listen"`
-	Upstream string `json:"upstream"`
-	Enabled  *bool  `json:"enabled"` // default true
+	Name     string      `json:"name"`
+	Listen   string      `json:"listen"`
+	Upstream string      `json:"upstream"`
+	Enabled  *bool       `json:"enabled"` // default true
+	TLS      *bridge.TLS `json:"tls"`     // of an https upstream
+}
+
+func (p *proxyInput) tls() bridge.TLS {
+	if p.TLS == nil {
+		return bridge.TLS{}
+	}
+	return *p.TLS
 }
 
 func (p *proxyInput) enabled() bool { return p.Enabled == nil || *p.Enabled }
@@ -38,6 +48,7 @@ type proxyView struct {
 	Toxics   []any  `json:"toxics"`
 }
 
+// view shows the proxy. The entry's lock is held.
 func (e *entry) view() (*proxyView, error) {
 	list, err := e.toxics()
 	if err != nil {
@@ -46,9 +57,16 @@ func (e *entry) view() (*proxyView, error) {
 	e.proxy.Lock()
 	defer e.proxy.Unlock()
 	return &proxyView{
-		Name: e.proxy.Name, Listen: e.proxy.Listen, Upstream: e.proxy.Upstream,
+		Name: e.proxy.Name, Listen: e.proxy.Listen, Upstream: e.upstream,
 		Enabled: e.proxy.Enabled, Toxics: list,
 	}, nil
+}
+
+// look is view, for a caller without the lock.
+func (e *entry) look() (*proxyView, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.view()
 }
 
 func (s *Server) listProxies(*http.Request) (any, error) {
@@ -61,7 +79,7 @@ func (s *Server) listProxies(*http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if out[name], err = e.view(); err != nil {
+		if out[name], err = e.look(); err != nil {
 			return nil, err
 		}
 	}
@@ -77,7 +95,7 @@ func (s *Server) createProxy(r *http.Request) (any, error) {
 		return nil, err
 	}
 	s.mu.Lock()
-	e, err := s.prepare(&input)
+	e, err := s.prepare(&input, nil)
 	if err != nil {
 		s.mu.Unlock()
 		return nil, err
@@ -85,11 +103,12 @@ func (s *Server) createProxy(r *http.Request) (any, error) {
 	if err := s.api.Collection.Add(e.proxy, input.enabled()); err != nil {
 		s.mu.Unlock()
 		e.hub.Close()
+		e.bridge.Close()
 		return nil, fmt.Errorf("adding proxy %q: %w", input.Name, err)
 	}
 	s.adopt(e)
 	s.mu.Unlock()
-	return e.view()
+	return e.look()
 }
 
 // populate answers with the proxies that were made even when one failed.
@@ -107,7 +126,7 @@ func (s *Server) populate(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, proxy := range made {
 		if e, err := s.entry(proxy.Name); err == nil {
-			if view, err := e.view(); err == nil {
+			if view, err := e.look(); err == nil {
 				body.Proxies = append(body.Proxies, view)
 			}
 		}
@@ -115,47 +134,39 @@ func (s *Server) populate(w http.ResponseWriter, r *http.Request) {
 	answer(w, status, body, nil)
 }
 
-func (s *Server) showProxy(r *http.Request) (any, error) {
-	e, err := s.entry(r.PathValue("proxy"))
-	if err != nil {
-		return nil, err
-	}
-	return e.view()
-}
+func (s *Server) showProxy(_ *http.Request, e *entry) (any, error) { return e.view() }
 
-func (s *Server) updateProxy(r *http.Request) (any, error) {
-	e, err := s.entry(r.PathValue("proxy"))
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) updateProxy(r *http.Request, e *entry) (any, error) {
 	now, err := e.view()
 	if err != nil {
 		return nil, err
 	}
 	input := proxyInput{Listen: now.Listen, Upstream: now.Upstream, Enabled: &now.Enabled}
+	if e.bridge != nil {
+		tls := e.tls
+		input.TLS = &tls
+	}
 	if err := json.NewDecoder(r.Body).Decode(&input); err != nil {
 		return nil, badRequest(toxiproxy.ErrBadRequestBody, err.Error())
 	}
-	err = e.proxy.Update(&toxiproxy.Proxy{
-		Listen: input.Listen, Upstream: input.Upstream, Enabled: input.enabled(),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("updating proxy %q: %w", now.Name, err)
+	input.Name = now.Name
+	if !bridge.IsURL(input.Upstream) && bridge.IsURL(now.Upstream) {
+		input.TLS = nil // of the upstream that was
+	}
+	if err := s.change(e, &input); err != nil {
+		return nil, err
 	}
 	return e.view()
 }
 
-func (s *Server) deleteProxy(r *http.Request) (any, error) {
-	e, err := s.entry(r.PathValue("proxy"))
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) deleteProxy(_ *http.Request, e *entry) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.api.Collection.Remove(e.proxy.Name); err != nil {
 		return nil, err //nolint:wrapcheck // toxiproxy's own API error, with its status
 	}
 	e.hub.Close()
+	e.bridge.Close()
 	delete(s.entries, e.proxy)
 	return nil, nil //nolint:nilnil // a deletion is answered without a body
 }

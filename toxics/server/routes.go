@@ -17,30 +17,52 @@ const (
 	maxRequest = 16 << 20
 )
 
+// handler returns what a call is answered with: a value for JSON, or nothing.
+type handler func(*http.Request) (any, error)
+
+// proxyHandler is the handler of a call about one proxy, whose lock it holds.
+type proxyHandler func(*http.Request, *entry) (any, error)
+
+// onProxy finds the proxy that a call is about and holds its lock.
+func (s *Server) onProxy(handle proxyHandler) handler {
+	return func(r *http.Request) (any, error) {
+		e, err := s.entry(r.PathValue("proxy"))
+		if err != nil {
+			return nil, err
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return handle(r, e)
+	}
+}
+
 // Handler is the API.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	route := func(pattern string, status int, handle func(*http.Request) (any, error)) {
+	route := func(pattern string, status int, handle handler) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
 			body, err := handle(r)
 			answer(w, status, body, err)
 		})
 	}
+	proxy := func(pattern string, status int, handle proxyHandler) {
+		route(pattern, status, s.onProxy(handle))
+	}
 	route("POST /reset", http.StatusNoContent, s.reset)
 	route("GET /proxies", http.StatusOK, s.listProxies)
 	route("POST /proxies", http.StatusCreated, s.createProxy)
 	mux.HandleFunc("POST /populate", s.populate)
-	route("GET /proxies/{proxy}", http.StatusOK, s.showProxy)
-	route("POST /proxies/{proxy}", http.StatusOK, s.updateProxy)
-	route("PATCH /proxies/{proxy}", http.StatusOK, s.updateProxy)
-	route("DELETE /proxies/{proxy}", http.StatusNoContent, s.deleteProxy)
-	route("GET /proxies/{proxy}/toxics", http.StatusOK, s.listToxics)
-	route("POST /proxies/{proxy}/toxics", http.StatusOK, s.createToxic)
-	route("GET /proxies/{proxy}/toxics/{toxic}", http.StatusOK, s.showToxic)
-	route("POST /proxies/{proxy}/toxics/{toxic}", http.StatusOK, s.updateToxic)
-	route("PATCH /proxies/{proxy}/toxics/{toxic}", http.StatusOK, s.updateToxic)
-	route("DELETE /proxies/{proxy}/toxics/{toxic}", http.StatusNoContent, s.deleteToxic)
+	proxy("GET /proxies/{proxy}", http.StatusOK, s.showProxy)
+	proxy("POST /proxies/{proxy}", http.StatusOK, s.updateProxy)
+	proxy("PATCH /proxies/{proxy}", http.StatusOK, s.updateProxy)
+	proxy("DELETE /proxies/{proxy}", http.StatusNoContent, s.deleteProxy)
+	proxy("GET /proxies/{proxy}/toxics", http.StatusOK, s.listToxics)
+	proxy("POST /proxies/{proxy}/toxics", http.StatusOK, s.createToxic)
+	proxy("GET /proxies/{proxy}/toxics/{toxic}", http.StatusOK, s.showToxic)
+	proxy("POST /proxies/{proxy}/toxics/{toxic}", http.StatusOK, s.updateToxic)
+	proxy("PATCH /proxies/{proxy}/toxics/{toxic}", http.StatusOK, s.updateToxic)
+	proxy("DELETE /proxies/{proxy}/toxics/{toxic}", http.StatusNoContent, s.deleteToxic)
 	route("GET /counts", http.StatusOK, s.listCounts)
 	mux.HandleFunc("GET /version", s.api.Version)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))

@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/xk6-continuity/xk6-continuity/toxics"
+	"github.com/xk6-continuity/xk6-continuity/toxics/bridge"
 )
 
 // Config configures a server. The zero value is toxiproxy's default, without
@@ -42,10 +43,13 @@ type Server struct {
 
 // entry is what the server keeps for a proxy.
 type entry struct {
-	proxy   *toxiproxy.Proxy
-	hub     *toxics.Hub
-	mu      sync.Mutex        // of changes to the proxy's toxics
-	streams map[string]string // of the HTTP toxics, as they were asked for
+	proxy    *toxiproxy.Proxy
+	hub      *toxics.Hub
+	mu       sync.Mutex        // of changes to the proxy and its toxics
+	streams  map[string]string // of the HTTP toxics, as they were asked for
+	upstream string            // as it was asked for
+	tls      bridge.TLS
+	bridge   *bridge.Bridge // to an https upstream; nil for another
 }
 
 // New returns a server without proxies.
@@ -116,6 +120,7 @@ func (s *Server) Close() {
 	for proxy, e := range s.entries {
 		_ = s.api.Collection.Remove(proxy.Name) // replaced proxies are not in it
 		e.hub.Close()
+		e.bridge.Close()
 	}
 	clear(s.entries)
 }
@@ -138,35 +143,56 @@ func (s *Server) Populate(config io.Reader) ([]*toxiproxy.Proxy, error) {
 	defer s.mu.Unlock()
 	made := make([]*toxiproxy.Proxy, 0, len(inputs))
 	for i := range inputs {
-		e, err := s.prepare(&inputs[i])
+		there, err := s.addOrReplace(&inputs[i])
 		if err != nil {
 			return made, err
-		}
-		there, err := s.api.Collection.AddOrReplace(e.proxy, inputs[i].enabled())
-		if err != nil {
-			e.hub.Close()
-			return made, fmt.Errorf("proxy %q: %w", inputs[i].Name, err)
-		}
-		if there == e.proxy {
-			s.adopt(e)
-		} else {
-			e.hub.Close()
 		}
 		made = append(made, there)
 	}
 	return made, nil
 }
 
-// prepare makes a proxy with its hub; it does not listen yet. The lock is held.
-func (s *Server) prepare(input *proxyInput) (*entry, error) {
+// addOrReplace makes one proxy of Populate. The lock is held.
+func (s *Server) addOrReplace(input *proxyInput) (*toxiproxy.Proxy, error) {
+	old := s.named(input.Name)
+	e, err := s.prepare(input, old)
+	if err != nil {
+		return nil, err
+	}
+	there, err := s.api.Collection.AddOrReplace(e.proxy, input.enabled())
+	if err == nil && there == e.proxy {
+		s.adopt(e)
+		return there, nil
+	}
+	e.hub.Close()
+	if old == nil || e.bridge != old.bridge {
+		e.bridge.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("proxy %q: %w", input.Name, err)
+	}
+	return there, nil
+}
+
+// prepare makes a proxy with its hub and its bridge, or that of an old proxy with
+// the same upstream; it does not listen yet. The lock is held.
+func (s *Server) prepare(input *proxyInput, old *entry) (*entry, error) {
 	s.made++
 	e := &entry{
-		proxy:   toxiproxy.NewProxy(s.api, input.Name, input.Listen, input.Upstream),
 		hub:     toxics.NewHub(fmt.Sprintf("%p-%d", s, s.made)),
-		streams: make(map[string]string),
+		streams: make(map[string]string), upstream: input.Upstream, tls: input.tls(),
 	}
+	var err error
+	if old != nil && old.upstream == e.upstream && old.tls == e.tls {
+		e.bridge = old.bridge
+	} else if e.bridge, err = s.bridge(input); err != nil {
+		e.hub.Close()
+		return nil, err
+	}
+	e.proxy = toxiproxy.NewProxy(s.api, input.Name, input.Listen, e.address())
 	if err := e.hub.Install(e.proxy); err != nil {
 		e.hub.Close()
+		e.bridge.Close()
 		return nil, err
 	}
 	return e, nil
@@ -175,13 +201,24 @@ func (s *Server) prepare(input *proxyInput) (*entry, error) {
 // adopt takes a proxy in and forgets the one that it replaced, if any. The
 // lock is held.
 func (s *Server) adopt(e *entry) {
-	for proxy, old := range s.entries {
-		if proxy.Name == e.proxy.Name {
-			old.hub.Close()
-			delete(s.entries, proxy)
+	if old := s.named(e.proxy.Name); old != nil {
+		old.hub.Close()
+		if old.bridge != e.bridge {
+			old.bridge.Close()
 		}
+		delete(s.entries, old.proxy)
 	}
 	s.entries[e.proxy] = e
+}
+
+// named finds the entry of a name; nil for none. The lock is held.
+func (s *Server) named(name string) *entry {
+	for proxy, e := range s.entries {
+		if proxy.Name == name {
+			return e
+		}
+	}
+	return nil
 }
 
 // entry finds a proxy by name.

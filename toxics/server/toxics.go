@@ -37,10 +37,8 @@ type toxicView struct {
 }
 
 // toxics lists toxiproxy's own toxics in the order of their chains, and then
-// ours in theirs.
+// ours in theirs. The lock is held.
 func (e *entry) toxics() ([]any, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	out := make([]any, 0)
 	for _, toxic := range e.proxy.Toxics.GetToxicArray() {
 		wrapper, ok := toxic.(*own.ToxicWrapper)
@@ -78,13 +76,7 @@ func (e *entry) show(toxic toxics.Toxic) *toxicView {
 	}
 }
 
-func (s *Server) listToxics(r *http.Request) (any, error) {
-	e, err := s.entry(r.PathValue("proxy"))
-	if err != nil {
-		return nil, err
-	}
-	return e.toxics()
-}
+func (s *Server) listToxics(_ *http.Request, e *entry) (any, error) { return e.toxics() }
 
 // own finds one of toxiproxy's toxics; the halves are not there for anybody.
 func (e *entry) own(name string) (*own.ToxicWrapper, error) {
@@ -95,13 +87,7 @@ func (e *entry) own(name string) (*own.ToxicWrapper, error) {
 	return toxic, nil
 }
 
-func (s *Server) showToxic(r *http.Request) (any, error) {
-	e, err := s.entry(r.PathValue("proxy"))
-	if err != nil {
-		return nil, err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+func (s *Server) showToxic(r *http.Request, e *entry) (any, error) {
 	name := r.PathValue("toxic")
 	if toxic, ok := e.hub.Toxic(name); ok {
 		return e.show(toxic), nil
@@ -113,11 +99,7 @@ func (s *Server) showToxic(r *http.Request) (any, error) {
 	return e.marshal(toxic)
 }
 
-func (s *Server) createToxic(r *http.Request) (any, error) {
-	e, err := s.entry(r.PathValue("proxy"))
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) createToxic(r *http.Request, e *entry) (any, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, badRequest(toxiproxy.ErrBadRequestBody, err.Error())
@@ -132,8 +114,6 @@ func (s *Server) createToxic(r *http.Request) (any, error) {
 	if input.Name == "" {
 		input.Name = input.Type + "_" + input.Stream
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	switch {
 	case toxics.IsHTTP(input.Type):
 		return e.add(&input, s.seed)
@@ -203,13 +183,7 @@ func withSeed(attributes json.RawMessage, seed *uint64) (json.RawMessage, error)
 	return json.Marshal(fields) //nolint:wrapcheck // raw messages that were just decoded
 }
 
-func (s *Server) updateToxic(r *http.Request) (any, error) {
-	e, err := s.entry(r.PathValue("proxy"))
-	if err != nil {
-		return nil, err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+func (s *Server) updateToxic(r *http.Request, e *entry) (any, error) {
 	name := r.PathValue("toxic")
 	if toxic, ok := e.hub.Toxic(name); ok {
 		var input toxicInput
@@ -235,13 +209,7 @@ func (s *Server) updateToxic(r *http.Request) (any, error) {
 	return e.marshal(updated)
 }
 
-func (s *Server) deleteToxic(r *http.Request) (any, error) {
-	e, err := s.entry(r.PathValue("proxy"))
-	if err != nil {
-		return nil, err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+func (s *Server) deleteToxic(r *http.Request, e *entry) (any, error) {
 	name := r.PathValue("toxic")
 	if _, err := e.hub.Remove(name); err == nil {
 		delete(e.streams, name)

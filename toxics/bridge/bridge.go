@@ -1,15 +1,29 @@
-package faults
+// Package bridge lets toxics work on the traffic of an https upstream: toxiproxy
+// sends a [Bridge] plain HTTP, and the bridge speaks verified TLS to the service.
+//
+//	load ─ http ─► toxiproxy ─ http ─► bridge ─ https ─► service
+//
+// Every connection has one of its own to the service: nothing is pooled and
+// nothing is sent again. SNI and Host are the upstream's; ALPN offers HTTP/1.1
+// alone. All other bytes pass as they come. A service that cannot be reached, or
+// whose certificate does not verify, is a response 502 that says why and carries
+// `X-Toxic: tls_upstream; mode=abort`, as the service never saw the request.
+//
+// What the service says about itself stays as it is. A redirect to its own https
+// URL therefore leads a client past the toxics, unless [TLS] asks for such
+// Location headers to be rewritten, and a cookie with the attribute Secure is one
+// that clients do not send over plain HTTP.
+package bridge
 
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/url"
-	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,24 +33,20 @@ import (
 // dialTimeout bounds connecting to an https upstream, its handshake included.
 const dialTimeout = 10 * time.Second
 
-// BridgeConfig configures a bridge.
-type BridgeConfig struct {
-	ProxyConfig
-	Warn func(string) // told of upstreams that cannot be reached; may be nil
+// Config configures a bridge.
+type Config struct {
+	Name     string       // of the proxy
+	Upstream string       // https://host[:port]
+	TLS      TLS          // how to speak to it
+	Warn     func(string) // told of upstreams that cannot be reached; may be nil
 }
 
-// Bridge lets toxics work on the traffic of an https upstream: toxiproxy sends it
-// plain HTTP, and the bridge speaks verified TLS to the service.
-//
-//	load ─ http ─► toxiproxy ─ http ─► bridge ─ https ─► service
-//
-// Every connection has one of its own to the service: nothing is pooled and
-// nothing is sent again. SNI and Host are the upstream's; ALPN offers HTTP/1.1
-// alone. All other bytes pass as they come. A service that cannot be reached, or
-// whose certificate does not verify, is a response 502 that says why and carries
-// `X-Toxic: tls_upstream; mode=abort`, as the service never saw the request.
+// IsURL tells an upstream that needs a bridge, or is wrong, from host:port.
+func IsURL(upstream string) bool { return strings.Contains(upstream, "://") }
+
+// Bridge is the way to one https upstream.
 type Bridge struct {
-	config   BridgeConfig
+	config   Config
 	host     string // value of the Host header
 	address  string // host:port to connect to
 	tls      *tls.Config
@@ -48,9 +58,9 @@ type Bridge struct {
 	done   sync.WaitGroup
 }
 
-// NewBridge listens on a free port of the loopback interface. The upstream must
-// be https://host[:port]; files that cannot be read are errors here.
-func NewBridge(ctx context.Context, config BridgeConfig) (*Bridge, error) {
+// New listens on a free port of the loopback interface. The upstream must be
+// https://host[:port]; certificates that cannot be read are errors here.
+func New(ctx context.Context, config Config) (*Bridge, error) {
 	if config.Warn == nil {
 		config.Warn = func(string) {}
 	}
@@ -67,7 +77,7 @@ func NewBridge(ctx context.Context, config BridgeConfig) (*Bridge, error) {
 	case "443":
 		b.host = u.Hostname()
 	}
-	if b.tls, err = clientTLS(u.Hostname(), config.ProxyConfig); err != nil {
+	if b.tls, err = config.TLS.client(u.Hostname()); err != nil {
 		return nil, err
 	}
 	var listen net.ListenConfig
@@ -76,38 +86,6 @@ func NewBridge(ctx context.Context, config BridgeConfig) (*Bridge, error) {
 	}
 	b.done.Go(b.accept)
 	return b, nil
-}
-
-// clientTLS verifies the service by its name, against the system's certificate
-// authorities or those of a file.
-func clientTLS(name string, config ProxyConfig) (*tls.Config, error) {
-	out := &tls.Config{
-		ServerName: name, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12,
-	}
-	if config.CAFile != "" {
-		text, err := os.ReadFile(config.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("reading caFile: %w", err)
-		}
-		out.RootCAs = x509.NewCertPool()
-		if !out.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("caFile must hold PEM certificates, got none in %q",
-				config.CAFile)
-		}
-	}
-	if config.ClientCert == "" && config.ClientKey == "" {
-		return out, nil
-	}
-	if config.ClientCert == "" || config.ClientKey == "" {
-		return nil, fmt.Errorf("clientCert and clientKey must be given together, got %q and %q",
-			config.ClientCert, config.ClientKey)
-	}
-	pair, err := tls.LoadX509KeyPair(config.ClientCert, config.ClientKey)
-	if err != nil {
-		return nil, fmt.Errorf("reading clientCert and clientKey: %w", err)
-	}
-	out.Certificates = []tls.Certificate{pair}
-	return out, nil
 }
 
 // Addr is where the bridge listens, as host:port.
@@ -164,7 +142,7 @@ func (b *Bridge) serve(conn net.Conn) {
 	defer b.untrack(conn)
 	service, err := b.dial()
 	if err != nil {
-		b.config.Warn(fmt.Sprintf("proxy %q: %v", b.config.Name, err))
+		b.config.Warn(err.Error())
 		b.refuse(conn, err)
 		return
 	}
@@ -173,12 +151,17 @@ func (b *Bridge) serve(conn net.Conn) {
 	}
 	defer b.untrack(service)
 	var requests sync.WaitGroup
+	var asked queue
 	requests.Go(func() {
-		b.requests(service, conn)
+		b.requests(service, conn, &asked)
 		_ = service.CloseWrite() // the response may still be on its way
 	})
-	_, _ = io.Copy(conn, service) // the client sees where it ends
-	_ = conn.Close()              // ends the requests as well
+	if b.config.TLS.RewriteLocation {
+		b.responses(conn, service, &asked)
+	} else {
+		_, _ = io.Copy(conn, service) // the client sees where it ends
+	}
+	_ = conn.Close() // ends the requests as well
 	requests.Wait()
 }
 
@@ -200,7 +183,7 @@ func (b *Bridge) dial() (*tls.Conn, error) {
 }
 
 // requests passes on what the client sends, with the upstream's Host.
-func (b *Bridge) requests(to io.Writer, from io.Reader) {
+func (b *Bridge) requests(to io.Writer, from io.Reader, asked *queue) {
 	parser := httpstream.NewRequestParser()
 	buffer := make([]byte, 32<<10)
 	for {
@@ -212,6 +195,7 @@ func (b *Bridge) requests(to io.Writer, from io.Reader) {
 			}
 			out := part.Data
 			if part.Kind == httpstream.KindHead {
+				asked.push(b, part.Head)
 				part.Head.Set("Host", b.host)
 				out = part.Head.Bytes()
 			}
