@@ -530,6 +530,12 @@ declare module 'k6/x/continuity' {
       /** PEM files of a client certificate for an `https://` upstream. */
       clientCert?: string;
       clientKey?: string;
+      /**
+       * Turns the Location headers by which an `https://` upstream leads to itself into URLs of
+       * the proxy, so that redirects do not lead past the toxics. Default false: a response
+       * stays as it is.
+       */
+      rewriteLocation?: boolean;
     }): Proxy;
     /** Sets the plan of the run: an object, or the text of a plan file. */
     plan(plan: Plan | string): void;

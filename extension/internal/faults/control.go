@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/xk6-continuity/xk6-continuity/toxics"
+	"github.com/xk6-continuity/xk6-continuity/toxics/bridge"
 )
 
 // control is the controller of any toxiproxy.
@@ -22,11 +23,10 @@ type control struct {
 	httpToxic bool     // whether the server has HTTP toxics
 	registry  registry // of the load generators that share the server; nil when embedded
 	remote    string   // host of the API; empty when embedded
-	warn      func(string)
-	shutdown  func() // of an embedded server; may be nil
+	shutdown  func()   // of an embedded server; may be nil
 
 	mu      sync.Mutex
-	proxies map[string]*Bridge // with the bridge of an https upstream, else nil
+	proxies map[string]bool // that this controller made or shares
 }
 
 var _ Controller = &control{}
@@ -55,16 +55,15 @@ func (c *control) addProxy(ctx context.Context, config ProxyConfig) (Proxy, erro
 	if _, ok := c.proxies[config.Name]; ok {
 		return Proxy{}, ErrExists
 	}
-	upstream, bridge, err := c.upstream(ctx, config)
+	tls, err := c.upstream(config)
 	if err != nil {
 		return Proxy{}, err
 	}
-	view, err := c.create(ctx, config, upstream)
+	view, err := c.create(ctx, config, tls)
 	if err != nil {
-		bridge.Close()
 		return Proxy{}, err
 	}
-	c.proxies[config.Name] = bridge
+	c.proxies[config.Name] = true
 	listen, err := c.reachable(view.Listen)
 	return Proxy{Name: config.Name, Listen: listen}, err
 }
@@ -102,40 +101,19 @@ func (c *control) reachable(listen string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// upstream is what toxiproxy connects to: the service, or a bridge to it.
-func (c *control) upstream(ctx context.Context, config ProxyConfig) (string, *Bridge, error) {
-	if !strings.Contains(config.Upstream, "://") {
-		if config.CAFile+config.ClientCert+config.ClientKey != "" {
-			return "", nil, fmt.Errorf("caFile, clientCert and clientKey are for https upstreams, "+
-				"got the upstream %q", config.Upstream)
-		}
-		host, port, err := net.SplitHostPort(config.Upstream)
-		if err != nil || host == "" || port == "" {
-			return "", nil, fmt.Errorf("upstream must be host:port or https://host[:port], got %q",
-				config.Upstream)
-		}
-		return config.Upstream, nil, nil
-	}
-	if c.remote != "" {
-		return "", nil, fmt.Errorf("https upstreams need the embedded toxiproxy, got %q with %s",
-			config.Upstream, c.where)
-	}
-	bridge, err := NewBridge(ctx, BridgeConfig{ProxyConfig: config, Warn: c.warn})
-	if err != nil {
-		return "", nil, err
-	}
-	return bridge.Addr(), bridge, nil
-}
-
 // create makes the proxy, or shares the one that another load generator made.
 func (c *control) create(
-	ctx context.Context, config ProxyConfig, upstream string,
+	ctx context.Context, config ProxyConfig, tls *bridge.TLS,
 ) (view proxyView, err error) {
-	err = c.api.call(ctx, http.MethodPost, "/proxies", map[string]any{
-		"name": config.Name, "listen": config.Listen, "upstream": upstream, "enabled": true,
-	}, &view)
+	input := map[string]any{
+		"name": config.Name, "listen": config.Listen, "upstream": config.Upstream, "enabled": true,
+	}
+	if tls != nil {
+		input["tls"] = tls
+	}
+	err = c.api.call(ctx, http.MethodPost, "/proxies", input, &view)
 	if errors.Is(err, ErrExists) && c.registry != nil {
-		view, err = c.share(ctx, config.Name, upstream)
+		view, err = c.share(ctx, config.Name, config.Upstream)
 		if err == nil {
 			err = c.registry.use(ctx, config.Name)
 		}
@@ -323,9 +301,8 @@ func (c *control) Close(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var errs []error
-	for name, bridge := range c.proxies {
+	for name := range c.proxies {
 		errs = append(errs, c.release(ctx, name))
-		bridge.Close()
 	}
 	clear(c.proxies)
 	if c.shutdown != nil {

@@ -21,6 +21,9 @@ type ProxyConfig struct {
 	CAFile     string // PEM certificate authorities of an https upstream
 	ClientCert string // PEM client certificate for an https upstream
 	ClientKey  string //nolint:gosec // the path of its key, not the key
+	// RewriteLocation turns Location headers by which an https upstream leads to
+	// itself into URLs of the proxy.
+	RewriteLocation bool
 }
 
 // Proxy is a proxy that listens.

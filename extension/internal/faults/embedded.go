@@ -31,8 +31,8 @@ func NewEmbedded(config EmbeddedConfig) (Controller, error) {
 		api: api{base: "http://embedded", http: &http.Client{
 			Transport: inMemory{s.Handler()},
 		}},
-		where: "the embedded toxiproxy", httpToxic: true, warn: warn, shutdown: s.Close,
-		proxies: make(map[string]*Bridge),
+		where: "the embedded toxiproxy", httpToxic: true, shutdown: s.Close,
+		proxies: make(map[string]bool),
 	}, nil
 }
 

@@ -198,11 +198,11 @@ func TestEmbeddedRefusesBadProxies(t *testing.T) {
 		`got "http://127.0.0.1:9"`:              {Name: "b", Upstream: "http://127.0.0.1:9"},
 		`got "https://shop/path"`:               {Name: "c", Upstream: "https://shop/path"},
 		`listen must be host:port, got "8080"`:  {Name: "d", Upstream: "127.0.0.1:9", Listen: "8080"},
-		"caFile, clientCert and clientKey are":  {Name: "e", Upstream: "127.0.0.1:9", CAFile: "x"},
+		"clientKey and rewriteLocation are for": {Name: "e", Upstream: "127.0.0.1:9", CAFile: "x"},
 		"reading caFile: open /nowhere":         {Name: "f", Upstream: "https://a", CAFile: "/nowhere"},
 		"caFile must hold PEM certificates":     {Name: "g", Upstream: "https://a", CAFile: "doc.go"},
 		"clientKey must be given together":      {Name: "h", Upstream: "https://a", ClientCert: "x"},
-		"reading clientCert and clientKey: ope": {Name: "i", Upstream: "https://a", ClientCert: "x", ClientKey: "y"},
+		"reading clientCert: open x":            {Name: "i", Upstream: "https://a", ClientCert: "x", ClientKey: "y"},
 		" is in use: choose another with the option listen": {
 			Name: "j", Upstream: "127.0.0.1:9", Listen: taken.Addr().String(),
 		},

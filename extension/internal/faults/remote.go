@@ -12,8 +12,7 @@ import (
 
 // RemoteConfig configures the use of a toxiproxy server.
 type RemoteConfig struct {
-	URL  string       // of its API, such as http://toxiproxy:8474
-	Warn func(string) // may be nil
+	URL string // of its API, such as http://toxiproxy:8474
 }
 
 // NewRemote drives the toxiproxy server at a URL. The server may be shared with
@@ -28,17 +27,17 @@ func NewRemote(ctx context.Context, config RemoteConfig) (Controller, error) {
 	if !ok {
 		transport = &http.Transport{}
 	}
-	return newRemote(ctx, u, transport.Clone(), config.Warn)
+	return newRemote(ctx, u, transport.Clone())
 }
 
 // newRemote finds out what the server can do.
 func newRemote(
-	ctx context.Context, u *url.URL, transport http.RoundTripper, warn func(string),
+	ctx context.Context, u *url.URL, transport http.RoundTripper,
 ) (*control, error) {
 	c := &control{
 		api:   api{base: u.String(), http: &http.Client{Transport: transport}},
-		where: "the toxiproxy at " + u.Redacted(), remote: u.Hostname(), warn: once(warn),
-		proxies: make(map[string]*Bridge),
+		where: "the toxiproxy at " + u.Redacted(), remote: u.Hostname(),
+		proxies: make(map[string]bool),
 	}
 	var version struct{ Version string }
 	if err := c.api.call(ctx, http.MethodGet, "/version", nil, &version); err != nil {

@@ -36,6 +36,7 @@ func (i *instance) newProxy(name string, value sobek.Value) *jsProxy {
 	o.str("caFile", &config.CAFile)
 	o.str("clientCert", &config.ClientCert)
 	o.str("clientKey", &config.ClientKey)
+	o.flag("rewriteLocation", &config.RewriteLocation)
 	if err := o.done(); err != nil {
 		common.Throw(rt, err)
 	}
