@@ -28,6 +28,9 @@ func attributeMap(kind string, attributes json.RawMessage) (map[string]json.RawM
 		return nil, fmt.Errorf("%s: attributes must be an object, got %s",
 			kind, clipJSON(attributes))
 	}
+	if given == nil { // it said null
+		given = make(map[string]json.RawMessage)
+	}
 	return given, nil
 }
 

@@ -109,6 +109,8 @@ func TestUpdateAndMerge(t *testing.T) {
 	require.NoError(t, hub.Update("x", json.RawMessage(`{"mode":"replace"}`)))
 	assert.JSONEq(t, `{"status":503,"mode":"replace"}`, shown())
 	require.EqualError(t, hub.Update("y", nil), `toxic "y" does not exist`)
+	require.NoError(t, hub.Add("null", "http_status", json.RawMessage("null")))
+	require.NoError(t, hub.Merge("null", json.RawMessage(`{"status":500}`)))
 	_, err := hub.Remove("y")
 	require.EqualError(t, err, `toxic "y" does not exist`)
 }

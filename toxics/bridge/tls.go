@@ -14,7 +14,7 @@ import (
 type TLS struct {
 	CA         string `json:"ca,omitempty"` // certificate authorities; default: the system's
 	ClientCert string `json:"client_cert,omitempty"`
-	ClientKey  string `json:"client_key,omitempty"`
+	ClientKey  string `json:"client_key,omitempty"` //nolint:gosec // it is sent to be used
 	// RewriteLocation turns Location headers that lead to the upstream itself into
 	// URLs of the proxy, as the client named it in Host.
 	RewriteLocation bool `json:"rewrite_location,omitempty"`
@@ -63,7 +63,7 @@ func readPEM(field, value string) ([]byte, error) {
 	if strings.Contains(value, "-----BEGIN ") {
 		return []byte(value), nil
 	}
-	text, err := os.ReadFile(value)
+	text, err := os.ReadFile(value) //nolint:gosec // the file that the user named
 	if err != nil {
 		return nil, fmt.Errorf("reading tls.%s: %w", field, err)
 	}

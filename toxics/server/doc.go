@@ -11,6 +11,10 @@
 //     is kept and shown, and means nothing: these toxics see both directions. The
 //     toxicity must be 1; the attribute probability takes its place. An update
 //     keeps the attributes that it does not name, as toxiproxy does.
+//   - An upstream may be https://host[:port]: the proxy takes plain HTTP and speaks
+//     verified TLS to the service, through a [bridge.Bridge]. How is in "tls" of the
+//     proxy: {"ca", "client_cert", "client_key", "rewrite_location"}, see
+//     [bridge.TLS].
 //   - Their JSON has an object "counts": {"seen", "selected", "injected",
 //     "passed_through", "unpaired"}, and "errors" where a script failed.
 //   - GET /counts lists the counters of every HTTP toxic, with those that were

@@ -95,7 +95,7 @@ func (s *Server) createProxy(r *http.Request) (any, error) {
 		return nil, err
 	}
 	s.mu.Lock()
-	e, err := s.prepare(&input, nil)
+	e, err := s.prepare(r.Context(), &input, nil)
 	if err != nil {
 		s.mu.Unlock()
 		return nil, err
@@ -113,7 +113,7 @@ func (s *Server) createProxy(r *http.Request) (any, error) {
 
 // populate answers with the proxies that were made even when one failed.
 func (s *Server) populate(w http.ResponseWriter, r *http.Request) {
-	made, err := s.Populate(http.MaxBytesReader(w, r.Body, maxRequest))
+	made, err := s.Populate(r.Context(), http.MaxBytesReader(w, r.Body, maxRequest))
 	body := struct {
 		*toxiproxy.ApiError
 
@@ -142,18 +142,14 @@ func (s *Server) updateProxy(r *http.Request, e *entry) (any, error) {
 		return nil, err
 	}
 	input := proxyInput{Listen: now.Listen, Upstream: now.Upstream, Enabled: &now.Enabled}
-	if e.bridge != nil {
-		tls := e.tls
-		input.TLS = &tls
-	}
 	if err := json.NewDecoder(r.Body).Decode(&input); err != nil {
 		return nil, badRequest(toxiproxy.ErrBadRequestBody, err.Error())
 	}
 	input.Name = now.Name
-	if !bridge.IsURL(input.Upstream) && bridge.IsURL(now.Upstream) {
-		input.TLS = nil // of the upstream that was
+	if input.TLS == nil && e.bridge != nil && bridge.IsURL(input.Upstream) {
+		input.TLS = &e.tls // as it was
 	}
-	if err := s.change(e, &input); err != nil {
+	if err := s.change(r.Context(), e, &input); err != nil {
 		return nil, err
 	}
 	return e.view()

@@ -129,7 +129,9 @@ func (s *Server) Close() {
 // {"name", "listen", "upstream", "enabled"}. A proxy that is there already and
 // does not differ stays; one that differs is replaced. It returns the proxies
 // up to the first that failed.
-func (s *Server) Populate(config io.Reader) ([]*toxiproxy.Proxy, error) {
+func (s *Server) Populate(
+	ctx context.Context, config io.Reader,
+) ([]*toxiproxy.Proxy, error) {
 	var inputs []proxyInput
 	if err := json.NewDecoder(config).Decode(&inputs); err != nil {
 		return nil, badRequest(toxiproxy.ErrBadRequestBody, err.Error())
@@ -143,7 +145,7 @@ func (s *Server) Populate(config io.Reader) ([]*toxiproxy.Proxy, error) {
 	defer s.mu.Unlock()
 	made := make([]*toxiproxy.Proxy, 0, len(inputs))
 	for i := range inputs {
-		there, err := s.addOrReplace(&inputs[i])
+		there, err := s.addOrReplace(ctx, &inputs[i])
 		if err != nil {
 			return made, err
 		}
@@ -153,9 +155,11 @@ func (s *Server) Populate(config io.Reader) ([]*toxiproxy.Proxy, error) {
 }
 
 // addOrReplace makes one proxy of Populate. The lock is held.
-func (s *Server) addOrReplace(input *proxyInput) (*toxiproxy.Proxy, error) {
+func (s *Server) addOrReplace(
+	ctx context.Context, input *proxyInput,
+) (*toxiproxy.Proxy, error) {
 	old := s.named(input.Name)
-	e, err := s.prepare(input, old)
+	e, err := s.prepare(ctx, input, old)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +180,9 @@ func (s *Server) addOrReplace(input *proxyInput) (*toxiproxy.Proxy, error) {
 
 // prepare makes a proxy with its hub and its bridge, or that of an old proxy with
 // the same upstream; it does not listen yet. The lock is held.
-func (s *Server) prepare(input *proxyInput, old *entry) (*entry, error) {
+func (s *Server) prepare(
+	ctx context.Context, input *proxyInput, old *entry,
+) (*entry, error) {
 	s.made++
 	e := &entry{
 		hub:     toxics.NewHub(fmt.Sprintf("%p-%d", s, s.made)),
@@ -185,7 +191,7 @@ func (s *Server) prepare(input *proxyInput, old *entry) (*entry, error) {
 	var err error
 	if old != nil && old.upstream == e.upstream && old.tls == e.tls {
 		e.bridge = old.bridge
-	} else if e.bridge, err = s.bridge(input); err != nil {
+	} else if e.bridge, err = s.bridge(ctx, input); err != nil {
 		e.hub.Close()
 		return nil, err
 	}

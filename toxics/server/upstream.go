@@ -11,7 +11,7 @@ import (
 )
 
 // bridge makes the bridge to an https upstream; nil for another.
-func (s *Server) bridge(input *proxyInput) (*bridge.Bridge, error) {
+func (s *Server) bridge(ctx context.Context, input *proxyInput) (*bridge.Bridge, error) {
 	if !bridge.IsURL(input.Upstream) {
 		if input.TLS != nil {
 			return nil, refused(fmt.Errorf("tls is for https upstreams, got the upstream %q",
@@ -20,7 +20,7 @@ func (s *Server) bridge(input *proxyInput) (*bridge.Bridge, error) {
 		return nil, nil //nolint:nilnil // a nil bridge is one that is not there
 	}
 	name, upstream := input.Name, input.Upstream
-	out, err := bridge.New(context.Background(), bridge.Config{
+	out, err := bridge.New(ctx, bridge.Config{
 		Name: name, Upstream: upstream, TLS: input.tls(),
 		Warn: func(message string) {
 			s.api.Logger.Error().Str("name", name).Str("upstream", upstream).
@@ -43,12 +43,12 @@ func (e *entry) address() string {
 
 // change updates a proxy. A field that the input does not have keeps its value.
 // The entry's lock is held.
-func (s *Server) change(e *entry, input *proxyInput) error {
+func (s *Server) change(ctx context.Context, e *entry, input *proxyInput) error {
 	next := &entry{upstream: input.Upstream, tls: input.tls(), bridge: e.bridge}
 	moved := next.upstream != e.upstream || next.tls != e.tls
 	if moved {
 		var err error
-		if next.bridge, err = s.bridge(input); err != nil {
+		if next.bridge, err = s.bridge(ctx, input); err != nil {
 			return err
 		}
 	}

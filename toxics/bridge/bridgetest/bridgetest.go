@@ -41,7 +41,9 @@ func NewAuthority(tb testing.TB) *Authority {
 }
 
 // Sign makes a certificate for a name.
-func (a *Authority) Sign(tb testing.TB, name string, isCA bool) (*x509.Certificate, *ecdsa.PrivateKey) {
+func (a *Authority) Sign(
+	tb testing.TB, name string, isCA bool,
+) (*x509.Certificate, *ecdsa.PrivateKey) {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(tb, err)
@@ -101,7 +103,9 @@ func NewService(tb testing.TB, a *Authority, name string, adjust func(*tls.Confi
 				w.WriteHeader(http.StatusFound)
 			}
 			w.Header().Set("X-Method", r.Method)
-			_, _ = fmt.Fprintf(w, "%s %s %s", r.URL.Path, r.Header.Get("Traceparent"), body)
+			w.Header().Set("Content-Type", "text/plain")
+			_, _ = fmt.Fprintf(w, "%s %s %s", //nolint:gosec // plain text, to a test
+				r.URL.Path, r.Header.Get("Traceparent"), body)
 		}))
 	s.TLS = &tls.Config{
 		Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}},

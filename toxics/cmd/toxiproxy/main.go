@@ -23,6 +23,8 @@ import (
 )
 
 func main() {
+	toxiproxy.Version = libraryVersion()
+	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
@@ -71,7 +73,6 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	toxiproxy.Version = libraryVersion()
 	if o.version {
 		_, err := fmt.Fprintf(out, "toxiproxy-server version %s with HTTP toxics\n",
 			toxiproxy.Version)
@@ -95,7 +96,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err //nolint:wrapcheck // says what it was doing
 	}
 	defer s.Close()
-	if err := populate(s, o.config, logger); err != nil {
+	if err := populate(ctx, s, o.config, logger); err != nil {
 		return err
 	}
 	var listen net.ListenConfig
@@ -110,7 +111,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 // populate reads the file of -config. A file that cannot be used ends the
 // server: a test against proxies that are not there would prove nothing.
-func populate(s *server.Server, name string, logger zerolog.Logger) error {
+func populate(
+	ctx context.Context, s *server.Server, name string, logger zerolog.Logger,
+) error {
 	if name == "" {
 		return nil
 	}
@@ -119,7 +122,7 @@ func populate(s *server.Server, name string, logger zerolog.Logger) error {
 		return fmt.Errorf("reading -config: %w", err)
 	}
 	defer file.Close() //nolint:errcheck // it was only read
-	proxies, err := s.Populate(file)
+	proxies, err := s.Populate(ctx, file)
 	if err != nil {
 		return fmt.Errorf("reading -config %s: %w", name, err)
 	}
@@ -137,7 +140,6 @@ func newLogger(out io.Writer) (zerolog.Logger, error) {
 		}
 		level = parsed
 	}
-	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
 	return zerolog.New(out).Level(level).With().Timestamp().Logger(), nil
 }
 
