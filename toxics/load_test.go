@@ -42,7 +42,7 @@ func loadCases() []loadCase {
 		{kind: "http_reset", first: `{"every":10}`, second: `{"every":7,"when":"after"}`, breaks: true},
 		{kind: "http_reset", first: `{"every":10,"when":"body","bytes":3}`, second: `{"every":9,"when":"body"}`, breaks: true},
 		{kind: "http_body", first: `{"every":10,"bytes":2}`, second: `{"every":5,"mode":"corrupt"}`, breaks: true, corrupts: true},
-		{kind: "http_script", first: `{"script":"function onRequest(q, s) { s.n = (s.n || 0) + 1; if (s.n % 3 === 0) return {status: 503} }"}`, second: `{"script":"function onResponse(r, q, s) { if (Math.random() < 0.5) return {status: 503, delay: 1} }"}`, status: 503},
+		{kind: "http_script", first: `{"timeout":10000,"script":"function onRequest(q, s) { s.n = (s.n || 0) + 1; if (s.n % 3 === 0) return {status: 503} }"}`, second: `{"timeout":10000,"script":"function onResponse(r, q, s) { if (Math.random() < 0.5) return {status: 503, delay: 1} }"}`, status: 503},
 	}
 }
 

@@ -60,7 +60,7 @@ func sharedServer(t *testing.T) (*server.Server, http.Handler) {
 	t.Helper()
 	s, err := server.New(server.Config{Logger: zerolog.Nop()})
 	require.NoError(t, err)
-	_, err = s.Populate(strings.NewReader(
+	_, err = s.Populate(t.Context(), strings.NewReader(
 		`[{"name":"shop","listen":"127.0.0.1:1","upstream":"127.0.0.1:9","enabled":false}]`))
 	require.NoError(t, err)
 	return s, s.Handler()
