@@ -143,3 +143,19 @@ func TestUntouchedBytesGoOutAsTheyCameIn(t *testing.T) {
 	assert.Equal(t, w.fromClient, w.toService, "requests")
 	assert.Equal(t, w.fromService, w.toClient, "responses")
 }
+
+// TestDelaysThatAreOverWakeNobody: a half that waited sleeps until something
+// comes, and does not spin.
+func TestDelaysThatAreOverWakeNobody(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, spec("http_latency", `"latency":1`), spec("http_latency", `"latency":1,"on":"request"`))
+	within(t, func() { w.talk(pipelined(), nil) })
+	in, ok := w.requests.State.(*requests)
+	require.True(t, ok)
+	out, ok := w.responses.State.(*responses)
+	require.True(t, ok)
+	assert.NotNil(t, in.timer, "it waited")
+	assert.NotNil(t, out.timer, "it waited")
+	assert.Nil(t, in.deadline())
+	assert.Nil(t, out.deadline())
+}

@@ -143,7 +143,11 @@ func (r *responses) ready(x *exchange) bool {
 			r.until = time.Now().Add(x.responseDelay)
 		}
 	}
-	return !r.waits()
+	if r.waits() {
+		return false
+	}
+	r.until = time.Time{} // one that is over would wake the half again and again
+	return true
 }
 
 // reset ends the connection as a broken one.

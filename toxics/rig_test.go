@@ -22,8 +22,7 @@ import (
 // patience is for what must happen on a slow machine; it is never measured.
 const patience = 60 * time.Second
 
-// hanging is how long a test with a load may take. Toxiproxy opens one connection
-// after the other, and a machine that does much else takes a minute for 64.
+// hanging is how long a test with a load may take on a machine that does much else.
 const hanging = 8 * time.Minute
 
 // within ends a test that hangs, with the stacks of all goroutines.
