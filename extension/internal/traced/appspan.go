@@ -51,7 +51,7 @@ func (p *Provider) StartSpan(
 	if bool(sampled) && p.exporting() {
 		start := withIDs(withParent(ctx, parent, "", false), app.traceID, app.spanID)
 		_, app.span = p.tracer.Start(start, name,
-			trace.WithSpanKind(trace.SpanKindInternal), trace.WithAttributes(attributes...))
+			p.internal, trace.WithAttributes(attributes...))
 	}
 	return context.WithValue(ctx, activeKey{}, &tracecontext.Traceparent{
 		TraceID: app.traceID, SpanID: app.spanID, Flags: sampled.flags(),

@@ -19,27 +19,25 @@ const otherMethod = "_OTHER"
 
 // startSpan makes the CLIENT span. What the conventions want at start is passed
 // at creation, so that samplers and processors see it.
-func (x *exchange) startSpan(ctx context.Context) context.Context {
+func (x *exchange) startSpan(ctx context.Context) {
 	op, provider := x.op, x.op.client.provider
 	parent := trace.ContextWithSpan(ctx, op.span)
-	ctx, x.span = provider.tracer.Start(
+	_, x.span = provider.tracer.Start(
 		withIDs(parent, op.traceID, x.spanID),
 		provider.spanName(x.req.Method, op.config.Template),
-		trace.WithSpanKind(trace.SpanKindClient),
+		provider.client,
 		trace.WithAttributes(x.startAttributes()...),
 		trace.WithTimestamp(x.start),
 	)
 	if x.prepared != nil {
 		x.prepared.apply(x.span)
 	}
-	return ctx
 }
 
 func (x *exchange) startAttributes() []attribute.KeyValue {
 	op, provider := x.op, x.op.client.provider
 	out := make([]attribute.KeyValue, 0, 14)
-	out = append(out, provider.names.request(
-		x.req, op.recordedURL(x.req.URL.String()), provider.methods)...)
+	out = provider.names.request(out, x.req, x.recordedURL(), provider.methods)
 	out = append(out, attribute.String("user_agent.synthetic.type", "test"))
 	if resend := x.attempt.Resend; resend > 0 {
 		out = append(out, attribute.Int("http.request.resend_count", int(resend)))
@@ -57,9 +55,9 @@ func (x *exchange) startAttributes() []attribute.KeyValue {
 // describe puts what is only known now on the span.
 func (x *exchange) describe(resp *http.Response, err error) {
 	client := x.op.client
-	out := make([]attribute.KeyValue, 0, 8)
+	out := make([]attribute.KeyValue, 0, 12)
 	if resp != nil {
-		out = append(out, client.provider.names.status(resp.StatusCode)...)
+		out = client.provider.names.status(out, resp.StatusCode)
 		out = append(out, attribute.String("network.protocol.version", protocolVersion(resp)))
 		out = append(out, client.capture.headers(
 			"http.response.header.", client.capture.response, resp.Header)...)
@@ -71,7 +69,7 @@ func (x *exchange) describe(resp *http.Response, err error) {
 	if x.attempt.ErrorType != "" {
 		out = append(out, attribute.String("error.type", x.attempt.ErrorType))
 	}
-	out = append(out, x.testimony()...)
+	out = x.testimony(out)
 	if client.config.Timings {
 		out = append(out, x.timings()...)
 	}
@@ -97,13 +95,12 @@ func (x *exchange) timings() []attribute.KeyValue {
 // attributeNames knows which generation of names is wanted.
 type attributeNames struct{ duplicate bool }
 
-// request is what is known before a request is sent.
+// request adds what is known before a request is sent.
 func (n attributeNames) request(
-	req *http.Request, fullURL string, known []string,
+	out []attribute.KeyValue, req *http.Request, fullURL string, known []string,
 ) []attribute.KeyValue {
 	method := methodOf(req.Method)
 	address, port := serverAddress(req)
-	out := make([]attribute.KeyValue, 0, 9)
 	if slices.Contains(known, method) {
 		out = append(out, attribute.String("http.request.method", method))
 	} else {
@@ -129,8 +126,8 @@ func methodOf(method string) string {
 	return method
 }
 
-func (n attributeNames) status(code int) []attribute.KeyValue {
-	out := []attribute.KeyValue{attribute.Int("http.response.status_code", code)}
+func (n attributeNames) status(out []attribute.KeyValue, code int) []attribute.KeyValue {
+	out = append(out, attribute.Int("http.response.status_code", code))
 	if n.duplicate {
 		out = append(out, attribute.Int("http.status_code", code))
 	}
@@ -190,6 +187,16 @@ func (c *capture) headers(prefix string, wanted []string, from http.Header) []at
 		out = append(out, attribute.StringSlice(prefix+strings.ToLower(name), values))
 	}
 	return out
+}
+
+// recordedURL is the URL of the round trip as url.full records it: the same as
+// the operation's, but for redirects.
+func (x *exchange) recordedURL() string {
+	raw := x.req.URL.String()
+	if raw == x.op.config.URL {
+		return x.op.recorded
+	}
+	return x.op.recordedURL(raw)
 }
 
 // recordedURL is the URL as url.full records it: filtered and redacted.

@@ -108,10 +108,12 @@ func TestMethodAtStartKnownAndOther(t *testing.T) {
 func TestKnownMethodsHoldConnectToo(t *testing.T) {
 	t.Parallel()
 	got := attributesOf(attributeNames{}.request(
+		nil,
 		&http.Request{Method: http.MethodConnect, URL: &url.URL{Scheme: "http", Host: "h"}}, "http://h",
 		environment{get: func(string) string { return "" }}.methods()))
 	has(t, got, "http.request.method", "CONNECT")
 	got = attributesOf(attributeNames{}.request(
+		nil,
 		&http.Request{URL: &url.URL{Scheme: "http", Host: "h"}}, "http://h", []string{"GET"}))
 	has(t, got, "http.request.method", "GET")
 }

@@ -181,6 +181,9 @@ func (t *connTrace) peer() (host string, port int, ok bool) {
 	if remote == nil {
 		return "", 0, false
 	}
+	if tcp, isTCP := remote.(*net.TCPAddr); isTCP && tcp.Zone == "" && len(tcp.IP) > 0 {
+		return tcp.IP.String(), tcp.Port, true
+	}
 	host, text, err := net.SplitHostPort(remote.String())
 	if err != nil {
 		return "", 0, false

@@ -38,11 +38,25 @@ type presetIDs struct {
 	span  tracecontext.SpanID
 }
 
-// withIDs makes the SDK use ids that were already chosen.
+// idContext makes the SDK use ids that were already chosen. It is the context of
+// a span's creation and of nothing else.
+type idContext struct {
+	context.Context
+	ids presetIDs
+}
+
+// Value implements context.Context.
+func (c *idContext) Value(key any) any {
+	if key == (idsKey{}) {
+		return &c.ids
+	}
+	return c.Context.Value(key)
+}
+
 func withIDs(
 	ctx context.Context, traceID tracecontext.TraceID, spanID tracecontext.SpanID,
 ) context.Context {
-	return context.WithValue(ctx, idsKey{}, presetIDs{traceID, spanID})
+	return &idContext{ctx, presetIDs{traceID, spanID}}
 }
 
 // idGenerator hands out the ids of [withIDs].
@@ -50,7 +64,7 @@ type idGenerator struct{}
 
 // NewIDs implements sdktrace.IDGenerator.
 func (idGenerator) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
-	if preset, ok := ctx.Value(idsKey{}).(presetIDs); ok {
+	if preset, ok := ctx.Value(idsKey{}).(*presetIDs); ok {
 		return trace.TraceID(preset.trace), trace.SpanID(preset.span)
 	}
 	return trace.TraceID(newTraceID()), trace.SpanID(newSpanID())
@@ -58,7 +72,7 @@ func (idGenerator) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
 
 // NewSpanID implements sdktrace.IDGenerator.
 func (idGenerator) NewSpanID(ctx context.Context, _ trace.TraceID) trace.SpanID {
-	if preset, ok := ctx.Value(idsKey{}).(presetIDs); ok {
+	if preset, ok := ctx.Value(idsKey{}).(*presetIDs); ok {
 		return trace.SpanID(preset.span)
 	}
 	return trace.SpanID(newSpanID())

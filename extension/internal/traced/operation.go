@@ -50,6 +50,7 @@ type Operation struct {
 	joined     bool            // part of an application span's trace: its end closes the trace
 	ctx        context.Context // the VU's: tells an interruption from a timeout
 	span       trace.Span      // nil without SDK spans
+	recorded   string          // url.full of the span
 
 	mu       sync.Mutex
 	opened   bool // the sink knows the trace
@@ -115,11 +116,12 @@ func (op *Operation) parent(ctx context.Context) (parent tracecontext.Traceparen
 
 func (op *Operation) startSpan(ctx context.Context, parent tracecontext.Traceparent, remote bool) {
 	ctx = withParent(ctx, parent, op.traceState, remote)
+	op.recorded = op.recordedURL(op.config.URL)
 	name := op.client.provider.spanName(op.config.Method, op.config.Template)
 	_, op.span = op.client.provider.tracer.Start(
 		withIDs(ctx, op.traceID, op.spanID), name,
-		trace.WithSpanKind(trace.SpanKindInternal),
-		trace.WithAttributes(attribute.String("url.full", op.recordedURL(op.config.URL))),
+		op.client.provider.internal,
+		trace.WithAttributes(attribute.String("url.full", op.recorded)),
 	)
 }
 
@@ -128,6 +130,9 @@ func withParent(
 	ctx context.Context, parent tracecontext.Traceparent, state string, remote bool,
 ) context.Context {
 	if parent.TraceID.IsZero() {
+		if !trace.SpanContextFromContext(ctx).IsValid() {
+			return ctx
+		}
 		return trace.ContextWithSpanContext(ctx, trace.SpanContext{})
 	}
 	traceState, _ := trace.ParseTraceState(state) // validated before; empty is fine

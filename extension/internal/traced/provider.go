@@ -39,6 +39,8 @@ type ProviderConfig struct {
 // (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
 type Provider struct {
 	tracer      trace.Tracer
+	internal    trace.SpanStartOption // the two kinds of our spans
+	client      trace.SpanStartOption
 	sdk         *sdktrace.TracerProvider // nil when nothing is exported
 	ledger      *ledger
 	endpoint    string
@@ -64,6 +66,8 @@ func NewProvider(ctx context.Context, config ProviderConfig) (*Provider, error) 
 		env.warn = func(string) {}
 	}
 	p := &Provider{
+		internal:    trace.WithSpanKind(trace.SpanKindInternal),
+		client:      trace.WithSpanKind(trace.SpanKindClient),
 		warn:        env.warn,
 		names:       attributeNames{duplicate: env.duplicateNames()},
 		methods:     env.methods(),

@@ -50,7 +50,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := t.begin(req)
 	ctx := req.Context()
 	if op.span != nil {
-		ctx = x.startSpan(ctx)
+		x.startSpan(ctx)
 	}
 	sent := req.WithContext(x.conn.attach(ctx, x.start))
 	sent.Header = x.inject(req)

@@ -8,9 +8,8 @@ import (
 
 // testimony is what only the load knows about its attempt, for those who judge
 // it by its spans; see package clientspan.
-func (x *exchange) testimony() []attribute.KeyValue {
+func (x *exchange) testimony(out []attribute.KeyValue) []attribute.KeyValue {
 	a := &x.attempt
-	out := make([]attribute.KeyValue, 0, 4)
 	text := func(key, value string) {
 		if value != "" {
 			out = append(out, attribute.String(key, value))
