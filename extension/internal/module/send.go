@@ -56,7 +56,7 @@ func (c *client) begin(
 		return nil, err
 	}
 	config := s.operation(state, object)
-	config.EndsAtOnce = endsAtOnce
+	config.EndsAtOnce, config.Alone = endsAtOnce, ctx == c.instance.vu.Context()
 	s.op = core.Start(ctx, config)
 	c.instance.run.countExcluded(s.op)
 	return s, nil

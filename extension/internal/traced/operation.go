@@ -30,6 +30,8 @@ type OperationConfig struct {
 	// EndsAtOnce promises that End follows the last round trip without delay,
 	// whatever happens. Its attempt goes to the sink together with the end.
 	EndsAtOnce bool
+	// Alone says that the context holds no application span: it is not searched.
+	Alone bool
 	// Hold keeps the last client span of each attempt open until Release.
 	Hold bool
 	// Traceparent and Tracestate are headers that the script set, used with Continue.
@@ -94,8 +96,10 @@ func (c *Client) Start(ctx context.Context, config OperationConfig) *Operation {
 
 // parent finds what the operation belongs to; remote is a continued header.
 func (op *Operation) parent(ctx context.Context) (parent tracecontext.Traceparent, remote bool) {
-	if active, ok := activeSpan(ctx); ok {
-		return active, false
+	if !op.config.Alone {
+		if active, ok := activeSpan(ctx); ok {
+			return active, false
+		}
 	}
 	if !op.client.config.Continue || op.config.Traceparent == "" {
 		return parent, false
