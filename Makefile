@@ -45,7 +45,8 @@ test-e2e: $(BIN)/k6 ## The built k6 against the demo services, end to end
 	CONTINUITY_K6=$(CURDIR)/$(BIN)/k6 $(GO) test -count=1 -run 'EndToEnd' ./extension/internal/e2e/...
 
 up: $(BIN)/k6 $(BIN)/toxiproxy docker-cli ## Toxiproxy and the demo services in containers
-	$(COMPOSE) up --build --detach
+	@$(COMPOSE) up --build --detach || { echo "hint: a port that is taken can be another one: \
+	TOXIPROXY_PORT, PROXY_PORT and GATEWAY_PORT, such as GATEWAY_PORT=18080 make up" >&2; exit 1; }
 
 compose-run: up ## The main scenario through the containers; the report is in results/
 	mkdir -p results
@@ -58,6 +59,8 @@ down: docker-cli ## Stop the containers
 docker-cli:
 	@command -v $(firstword $(COMPOSE)) >/dev/null || { echo "error: $(firstword $(COMPOSE)) is \
 	not installed: on Debian, apt-get install docker.io docker-compose iptables" >&2; exit 1; }
+	@docker version >/dev/null 2>&1 || { echo "error: no Docker engine answers: start one, such as with \
+	service docker start, or set DOCKER_HOST" >&2; exit 1; }
 
 test-compose: $(BIN)/k6 $(BIN)/toxiproxy $(BIN)/busybox ## The containers for real; starts a Docker engine if there is none
 	CONTINUITY_COMPOSE=1 $(GO) test -count=1 -timeout 15m -run 'TestCompose' ./extension/internal/e2e

@@ -30,10 +30,12 @@ type fleet struct {
 	t                      *testing.T
 	dir                    string
 	shards                 []*process
+	copies                 string // configuration that sends all spans to whole, too
 	balancer, whole        *process
 	toxiproxy, demo        *process
 	address, api, upstream string
 	runners                []*process
+	ring                   []string // addresses of the balancer's shards
 	status                 []string // the REST API of each runner
 }
 
@@ -55,23 +57,18 @@ func findBinaries(t *testing.T) binaries {
 func startFleet(t *testing.T, b binaries, demoFlags ...string) *fleet {
 	t.Helper()
 	f := &fleet{t: t, dir: t.TempDir(), address: freeAddress(t), upstream: freeAddress(t)}
-	shards := []string{freeAddress(t), freeAddress(t)}
-	for i, address := range shards {
-		f.shards = append(f.shards, f.collector(b, "shard.yaml", nil, "LISTEN_GRPC="+address,
-			fmt.Sprintf("INSTANCE=shard-%d", i+1), "SHARDS=2", "DIRECTORY="+f.parts()))
-	}
+	one, two := f.shard(b), f.shard(b)
 	whole := freeAddress(t)
 	f.whole = f.collector(b, "shard.yaml", nil, "LISTEN_GRPC="+whole, "INSTANCE=whole",
 		"DIRECTORY="+f.single())
 	// The balancer of the example, and in this test all spans once more to one.
-	copies := filepath.Join(f.dir, "copies.yaml")
-	require.NoError(t, os.WriteFile(copies, fmt.Appendf(nil, `
+	f.copies = filepath.Join(f.dir, "copies.yaml")
+	require.NoError(t, os.WriteFile(f.copies, fmt.Appendf(nil, `
 exporters:
   otlp/whole: {endpoint: %q, tls: {insecure: true}}
 service: {pipelines: {traces: {exporters: [load_balancing, otlp/whole]}}}
 `, whole), 0o600))
-	f.balancer = f.collector(b, "balancer.yaml", []string{"--config", copies}, "LISTEN_GRPC="+f.address,
-		"LISTEN_HTTP="+freeAddress(t), "SHARD_1="+shards[0], "SHARD_2="+shards[1])
+	f.balance(b, one, two)
 	f.api = freeAddress(t)
 	host, port, err := net.SplitHostPort(f.api)
 	require.NoError(t, err)
@@ -81,6 +78,26 @@ service: {pipelines: {traces: {exporters: [load_balancing, otlp/whole]}}}
 		"--listen-inventory", freeAddress(t), "--listen-pricing", freeAddress(t), "--seed", "3",
 	}, demoFlags...)...)
 	return f
+}
+
+// shard starts one more shard and returns its address.
+func (f *fleet) shard(b binaries) string {
+	f.t.Helper()
+	address := freeAddress(f.t)
+	f.shards = append(f.shards, f.collector(b, "shard.yaml", nil, "LISTEN_GRPC="+address,
+		fmt.Sprintf("INSTANCE=shard-%d", len(f.shards)+1), "SHARDS=2", "DIRECTORY="+f.parts()))
+	return address
+}
+
+// balance starts the balancer, in place of the one before, if there was one.
+func (f *fleet) balance(b binaries, one, two string) {
+	f.t.Helper()
+	if f.balancer != nil {
+		f.balancer.stop(f.t)
+	}
+	f.ring = []string{one, two}
+	f.balancer = f.collector(b, "balancer.yaml", []string{"--config", f.copies},
+		"LISTEN_GRPC="+f.address, "LISTEN_HTTP="+freeAddress(f.t), "SHARD_1="+one, "SHARD_2="+two)
 }
 
 func (f *fleet) parts() string   { return filepath.Join(f.dir, "parts") }
@@ -190,10 +207,10 @@ func mergeAll(t *testing.T, reports []*report.Report) *report.Report {
 	return r
 }
 
-// table logs the verdicts of two reports side by side.
-func table(t *testing.T, left, right string, a, b *report.Report) {
+// table logs the verdicts of one process beside those of a merge.
+func table(t *testing.T, right string, a, b *report.Report) {
 	t.Helper()
-	t.Logf("%-14s %14s %24s", "verdict", left, right)
+	t.Logf("%-14s %14s %24s", "verdict", "one process", right)
 	for _, name := range []string{
 		"continued", "duplicated", "restarted", "reparented", "span_lost", "missing", "not_delivered", "undecided",
 	} {

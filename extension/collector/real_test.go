@@ -22,7 +22,7 @@ func TestRealCollectors(t *testing.T) {
 	f.finish()
 
 	want, got := merged(t, f.single()), merged(t, f.parts())
-	table(t, "one process", "two shards, merged", want, got)
+	table(t, "two shards, merged", want, got)
 	assert.Equal(t, want.Totals, got.Totals)
 	assert.Equal(t, verdicts(want), verdicts(got))
 	assert.Equal(t, want.Control, got.Control)
@@ -76,7 +76,7 @@ func TestRealShardIsKilled(t *testing.T) {
 	f.finish()
 
 	truth, got := merged(t, f.single()), f.merge(b)
-	table(t, "one process", "two, one killed", truth, got)
+	table(t, "two, one killed", truth, got)
 	assert.Zero(t, truth.Totals.Verdicts["missing"])
 	assert.Equal(t, truth.Totals.Attempts, got.Totals.Attempts, "no attempt is left out")
 	assert.Zero(t, got.Totals.Verdicts["missing"], "what a dead shard knew is undecided")
@@ -103,9 +103,31 @@ func TestRealRunnerIsKilled(t *testing.T) {
 	f.finish()
 
 	truth, got := merged(t, f.single()), f.merge(b)
-	table(t, "one process", "a runner killed", truth, got)
+	table(t, "a runner killed", truth, got)
 	assert.Equal(t, truth.Totals, got.Totals)
 	assert.Greater(t, got.Totals.Attempts, mergeAll(t, f.sent()).Totals.Attempts)
 	assert.Zero(t, got.Totals.Verdicts["missing"])
 	assert.Contains(t, strings.Join(got.Warnings, "\n"), "a runner has no report among the parts")
+}
+
+// TestRealRingChanges: a third shard takes the place of the second one in the
+// middle. Traces are torn apart then, and what came too late for its place is
+// undecided.
+//
+//nolint:paralleltest // processes, for half a minute
+func TestRealRingChanges(t *testing.T) {
+	b := findBinaries(t)
+	f := startFleet(t, b, "--drop-context", "0.1")
+	f.load(b, 10*time.Second)
+	<-time.After(5 * time.Second)
+	f.balance(b, f.ring[0], f.shard(b))
+	f.finish()
+
+	truth, got := merged(t, f.single()), f.merge(b)
+	table(t, "a ring that changed", truth, got)
+	assert.Equal(t, mergeAll(t, f.sent()).Totals.Attempts, got.Totals.Attempts)
+	assert.LessOrEqual(t, got.Totals.Verdicts["missing"], truth.Totals.Verdicts["missing"],
+		"what another shard may have seen is undecided")
+	assert.Len(t, got.Partial.Shards, 3)
+	assert.Contains(t, strings.Join(got.Warnings, "\n"), "shards: shard-3 joined at")
 }

@@ -73,7 +73,7 @@ func load(t *testing.T) map[string]object {
 		}
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		for _, document := range bytes.Split(text, []byte("\n---\n")) {
+		for document := range bytes.SplitSeq(text, []byte("\n---\n")) {
 			o := parse(t, file, document)
 			key := o.kind + " " + o.name
 			require.NotContains(t, objects, key)

@@ -2,6 +2,12 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -61,5 +67,84 @@ func (s *stack) confined(t *testing.T) {
 		for _, address := range fields[4:] {
 			assert.Equal(t, "127.0.0.1", address, line)
 		}
+	}
+}
+
+// awaitToxics waits until as many status toxics are in the proxy as wanted.
+func (s *stack) awaitToxics(t *testing.T, what string, wanted func(int) bool) {
+	t.Helper()
+	url := "http://" + s.variable("TOXIPROXY_PORT") + "/proxies/shop/toxics"
+	require.Eventually(t, func() bool {
+		answer, err := http.Get(url)
+		if err != nil {
+			return false
+		}
+		var toxics []struct {
+			Type string `json:"type"`
+		}
+		err = errors.Join(json.NewDecoder(answer.Body).Decode(&toxics), answer.Body.Close())
+		if err != nil {
+			return false
+		}
+		found := 0
+		for _, toxic := range toxics {
+			if toxic.Type == "http_status" {
+				found++
+			}
+		}
+		return wanted(found)
+	}, 2*time.Minute, 200*time.Millisecond, what)
+}
+
+// takenPort starts the stack a second time on the ports of the first.
+func (s *stack) takenPort(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	second := "COMPOSE_PROJECT_NAME=" + s.project + "-second"
+	up := s.command(ctx, "make", "-o", "bin/k6", "-o", "bin/toxiproxy", "up")
+	up.Env = append(up.Env, second)
+	out, err := up.CombinedOutput()
+	require.Error(t, err, "%s", out)
+	gateway := s.variable("GATEWAY_PORT")
+	assert.Regexp(t, gateway+".*(already|in use)|"+s.variable("TOXIPROXY_PORT")+".*(already|in use)", string(out))
+	assert.Contains(t, string(out), "hint: a port that is taken can be another one")
+	down := s.command(ctx, s.compose[0], append(s.compose[1:], "down", "--timeout", "1")...)
+	down.Env = append(down.Env, second)
+	out, err = down.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+// TestMakeUpWithoutDocker: the message says what to install.
+func TestMakeUpWithoutDocker(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("make is not installed")
+	}
+	for name, c := range map[string]struct {
+		tools []string
+		want  string
+	}{
+		"no docker-compose": {nil, "error: docker-compose is not installed: on Debian, apt-get install"},
+		"no engine":         {[]string{"docker", "docker-compose"}, "error: no Docker engine answers"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bin := t.TempDir()
+			for _, tool := range c.tools { // as they fail without an engine
+				text := "#!/bin/sh\nexit 1\n"
+				require.NoError(t, os.WriteFile(filepath.Join(bin, tool), []byte(text), 0o700))
+			}
+			for _, tool := range []string{"sh", "make", "git", "sed"} {
+				if path, err := exec.LookPath(tool); err == nil {
+					require.NoError(t, os.Symlink(path, filepath.Join(bin, tool)))
+				}
+			}
+			cmd := exec.CommandContext(t.Context(), "make", "COMPOSE=docker-compose", "docker-cli")
+			cmd.Dir, cmd.Env = repoRoot(t), []string{"PATH=" + bin, "HOME=" + t.TempDir()}
+			out, err := cmd.CombinedOutput()
+			require.Error(t, err, "%s", out)
+			assert.Contains(t, string(out), c.want)
+		})
 	}
 }

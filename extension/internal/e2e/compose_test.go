@@ -32,6 +32,7 @@ type stack struct {
 	compose []string
 	env     []string
 	results string
+	project string
 }
 
 // TestCompose is the stack for real: images from the built binaries, the main
@@ -54,6 +55,9 @@ func TestCompose(t *testing.T) {
 	t.Run("published ports are on loopback and containers have no root", func(t *testing.T) {
 		s.confined(t)
 	})
+	t.Run("a port that is taken is named, with a hint", func(t *testing.T) {
+		s.takenPort(t)
+	})
 	t.Run("the negative control finds exactly what was injected", func(t *testing.T) {
 		r := s.run(t, "/scripts/negative-control.js", 10*time.Second, nil)
 		assert.Positive(t, r.Control.Injected)
@@ -62,7 +66,11 @@ func TestCompose(t *testing.T) {
 		assert.Zero(t, r.Totals.Verdicts["missing"])
 	})
 	t.Run("a service killed in the middle costs what it lost and no more", func(t *testing.T) {
-		r := s.run(t, "/scripts/checkout.js", 50*time.Second, func() {
+		// After the phase of 503s, by the toxics and not by the clock, and long enough
+		// for a slow machine to have the service back in the last phase.
+		r := s.run(t, "/scripts/checkout.js", 80*time.Second, func() {
+			s.awaitToxics(t, "there", func(n int) bool { return n > 0 })
+			s.awaitToxics(t, "gone", func(n int) bool { return n == 0 })
 			s.do(time.Minute, "kill", "demo")
 			s.do(time.Minute, "start", "demo")
 		})
@@ -111,8 +119,8 @@ func newStack(t *testing.T) *stack {
 	if _, err := exec.LookPath(s.compose[0]); err != nil {
 		t.Fatal("docker-compose is not installed: apt-get install docker-compose")
 	}
-	s.env = append(s.env,
-		fmt.Sprintf("COMPOSE_PROJECT_NAME=continuity-test-%d", os.Getpid()),
+	s.project = fmt.Sprintf("continuity-test-%d", os.Getpid())
+	s.env = append(s.env, "COMPOSE_PROJECT_NAME="+s.project,
 		"COMPOSE_PROFILES=", "RESULTS="+s.results, "VUS=5",
 		fmt.Sprintf("RUN_AS=%d:%d", os.Getuid(), os.Getgid()))
 	for _, name := range []string{"TOXIPROXY_PORT", "PROXY_PORT", "GATEWAY_PORT"} {
@@ -161,7 +169,7 @@ func (s *stack) do(limit time.Duration, args ...string) {
 }
 
 // run runs a script in the k6 container and returns its report. During is called
-// when the load has run for half of its time.
+// while it runs.
 func (s *stack) run(
 	t *testing.T, script string, duration time.Duration, during func(),
 ) *report.Report {
@@ -176,7 +184,6 @@ func (s *stack) run(
 	cmd.Stdout, cmd.Stderr = &output, &output
 	require.NoError(t, cmd.Start())
 	if during != nil {
-		<-time.After(duration / 2)
 		during()
 	}
 	err := cmd.Wait()

@@ -107,14 +107,14 @@ func (r *Runner) run(ctx context.Context) {
 		select {
 		case <-boundary.C:
 		case <-renewals:
-			r.complain(r.renew(ctx))
+			r.complainUnlessStopped(ctx, r.renew(ctx))
 		case <-ctx.Done():
 			boundary.Stop()
 			r.complain(r.end(context.WithoutCancel(ctx)))
 			return
 		}
 		boundary.Stop()
-		r.complain(r.move(ctx))
+		r.complainUnlessStopped(ctx, r.move(ctx))
 	}
 }
 
@@ -125,6 +125,14 @@ func (r *Runner) end(ctx context.Context) error {
 func (r *Runner) complain(err error) {
 	if err != nil {
 		r.warn(fmt.Sprintf("fault plan: %v", err))
+	}
+}
+
+// complainUnlessStopped leaves out what failed because the plan was stopped in the
+// middle of it: the end of the plan cleans up and tells what cannot be.
+func (r *Runner) complainUnlessStopped(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		r.complain(err)
 	}
 }
 
