@@ -32,19 +32,20 @@ type run struct {
 	feed     *backend.Feed
 	verdicts map[tracecontext.TraceID]verdict.Result
 	warnings atomic.Int64
+	agent    string // the load's User-Agent
 }
 
 func newRun(t *testing.T, option string, sample float64) *run {
 	t.Helper()
 	spec, err := backend.ParseSource(option)
 	noError(t, err)
-	r := &run{t: t, verdicts: make(map[tracecontext.TraceID]verdict.Result)}
+	r := &run{t: t, agent: "k6/test", verdicts: make(map[tracecontext.TraceID]verdict.Result)}
 	r.store = join.New(join.Config{
 		Settle: backend.JoinSettle(spec, feedSettle), Linger: 50 * time.Millisecond,
 	})
 	r.feed, err = backend.NewFeed(spec, backend.FeedConfig{
 		Settle: feedSettle, Sample: sample, Seed: 1, Store: r.store,
-		Agent: func() string { return "k6/test" }, Warn: func(string) { r.warnings.Add(1) },
+		Agent: func() string { return r.agent }, Warn: func(string) { r.warnings.Add(1) },
 	})
 	noError(t, err)
 	t.Cleanup(r.feed.Close)

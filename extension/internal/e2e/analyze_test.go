@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -98,29 +99,32 @@ func withHexIDs(v any) any {
 	return v
 }
 
-// The same traffic, judged while it runs and from files afterwards: services
-// that lose context and spans and handle requests twice, and toxics that abort,
-// strip, mangle and reset.
-func TestEndToEndAnalyzeJudgesAsTheRunDid(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t)
+// recorded runs the main scenario against services that lose context and spans
+// and handle requests twice, through toxics that abort, strip, mangle and reset.
+// The services' spans go on to an OTLP/HTTP address, and all spans into a file,
+// from which the traffic is judged once more.
+func (e *env) recorded(services string, variables map[string]string) (online run, offline *report.Report) {
+	t := e.t
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "spans.jsonl")
 	file, err := os.Create(path)
 	require.NoError(t, err)
 	var mu sync.Mutex
-	services := httptest.NewServer(&tee{t, "http://" + e.http, &mu, file})
-	t.Cleanup(services.Close)
+	front := httptest.NewServer(&tee{t, services, &mu, file})
+	t.Cleanup(front.Close)
 	load := httptest.NewServer(&tee{t, "", &mu, file})
 	t.Cleanup(load.Close)
-	e.endpoint = services.URL
+	e.endpoint = front.URL
 	e.demo("--drop-context", "0.03", "--drop-spans", "0.03", "--duplicate", "0.03")
 
 	plan, err := filepath.Abs("testdata/breaks.json")
 	require.NoError(t, err)
-	online := e.run("scripts/checkout.js", map[string]string{
+	settings := map[string]string{
 		"PLAN": plan, "DURATION": "7s", "VUS": "10",
 		"OTEL_EXPORTER_OTLP_ENDPOINT": load.URL, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-	})
+	}
+	maps.Copy(settings, variables)
+	online = e.run("scripts/checkout.js", settings)
 	require.Equal(t, 99, online.code, online.output)
 	require.NoError(t, file.Close())
 
@@ -129,19 +133,45 @@ func TestEndToEndAnalyzeJudgesAsTheRunDid(t *testing.T) {
 	require.Equal(t, 0, code, output)
 	f, err := os.Open(out)
 	require.NoError(t, err)
-	offline, err := report.ReadJSON(f)
+	offline, err = report.ReadJSON(f)
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
-
 	for _, verdict := range []string{
 		"continued", "duplicated", "restarted", "missing", "span_lost", "not_delivered", "undecided",
 	} {
 		assert.Positive(t, online.report.Totals.Verdicts[verdict], verdict)
 	}
+	return online, offline
+}
+
+// The same traffic, judged while it runs and from files afterwards.
+func TestEndToEndAnalyzeJudgesAsTheRunDid(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	online, offline := e.recorded("http://"+e.http, nil)
 	requireSameVerdicts(t, online.report, offline)
 	assert.Equal(t, online.report.Control, offline.Control)
 	assert.Equal(t, online.report.Seen, offline.Seen)
 	assert.Empty(t, offline.Warnings)
+}
+
+// The same traffic, judged by what a real Jaeger has and from files. It needs
+//
+//	CONTINUITY_JAEGER=http://127.0.0.1:16686       its query address
+//	CONTINUITY_JAEGER_OTLP=http://127.0.0.1:4318   its OTLP/HTTP address
+func TestEndToEndAJaegerJudgesAsTheReceiverDoes(t *testing.T) {
+	t.Parallel()
+	query, otlp := os.Getenv("CONTINUITY_JAEGER"), os.Getenv("CONTINUITY_JAEGER_OTLP")
+	if query == "" || otlp == "" {
+		t.Skip("CONTINUITY_JAEGER and CONTINUITY_JAEGER_OTLP are not set")
+	}
+	e := newEnv(t)
+	online, offline := e.recorded(otlp, map[string]string{
+		"K6_CONTINUITY_SOURCE": "jaeger=" + query, "K6_CONTINUITY_SETTLE": "20s",
+	})
+	t.Logf("jaeger: %v", online.report.Totals.Verdicts)
+	t.Logf("files:  %v", offline.Totals.Verdicts)
+	requireSameVerdicts(t, online.report, offline)
 }
 
 // requireSameVerdicts compares two reports on the same traffic.

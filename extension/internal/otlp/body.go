@@ -52,11 +52,16 @@ func (b *body) read(ctx context.Context) ([]byte, error) {
 		}
 		if len(out) > smallBody && !b.placed {
 			if b.placed = b.receiver.admit(ctx); !b.placed {
+				b.drain()
 				return nil, errBusy
 			}
 		}
 	}
 }
+
+// drain reads the rest without keeping it, within the same limits: a sender that
+// is still writing when the connection closes may never see the answer.
+func (b *body) drain() { _, _ = io.Copy(io.Discard, b.reader) }
 
 // close gives back the place and the buffer, unless it has become large.
 func (b *body) close() {
