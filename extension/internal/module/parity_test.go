@@ -25,8 +25,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestParity runs the same cases against k6/http and against our default
-// export, in whole runs of k6, and compares what scripts and outputs see:
+// TestParity runs the same cases against k6/http, against our default export and
+// against k6/http under instrument(), in whole runs of k6, and compares what scripts and outputs see:
 // results, errors, warnings, --http-debug dumps, and the samples with their tags.
 // `go test -v -run Parity` prints the table.
 func TestParity(t *testing.T) {
@@ -41,19 +41,28 @@ func TestParity(t *testing.T) {
 			ours := servers.run(t, name, Name)
 			require.NotZero(t, servers.traced.Load())
 			assert.Equal(t, servers.requests.Load(), servers.traced.Load(), "requests with traceparent")
+			instrumented := servers.run(t, name, "k6/http", "instrument()")
+			assert.Equal(t, servers.requests.Load(), servers.traced.Load(), "requests with traceparent")
 			require.NotEmpty(t, plain.names)
 			require.Equal(t, plain.names, ours.names)
+			require.Equal(t, plain.names, instrumented.names)
 			for _, feature := range plain.names {
-				want, got := plain.cases[feature], ours.cases[feature]
+				want := plain.cases[feature]
 				assert.NotContains(t, want.Out, false, "a case that says what must be true")
-				verdict := "same"
-				if !assert.Equal(t, want, got, feature) {
-					verdict = "DIFFERENT"
-				}
-				t.Logf("| %s | %s | %s |", feature, want.summary(), verdict)
+				t.Logf("| %s | %s | %s | %s |", feature, want.summary(),
+					same(t, want, ours.cases[feature], feature),
+					same(t, want, instrumented.cases[feature], feature+", instrumented"))
 			}
 		})
 	}
+}
+
+func same(t *testing.T, want, got parityCase, feature string) string {
+	t.Helper()
+	if !assert.Equal(t, want, got, feature) {
+		return "DIFFERENT"
+	}
+	return "same"
 }
 
 // parityCase is what one case gave.
@@ -142,8 +151,9 @@ func newParityServers(t *testing.T) *parityServers {
 	return s
 }
 
-// run runs the cases of testdata/parity/NAME.js with one import.
-func (s *parityServers) run(t *testing.T, name, module string) parityRun {
+// run runs the cases of testdata/parity/NAME.js with one import, and calls of this
+// module before them.
+func (s *parityServers) run(t *testing.T, name, module string, calls ...string) parityRun {
 	t.Helper()
 	dir := t.TempDir()
 	harness, err := os.ReadFile("testdata/parity/harness.js")
@@ -152,6 +162,9 @@ func (s *parityServers) run(t *testing.T, name, module string) parityRun {
 	require.NoError(t, err)
 	script := strings.Replace(string(harness), "//CASES", string(cases), 1)
 	script = strings.Replace(script, "IMPORT", module, 1)
+	for _, call := range calls {
+		script = "import * as continuity from '" + Name + "';\ncontinuity." + call + ";\n" + script
+	}
 	s.writeFiles(t, dir, map[string][]byte{
 		"script.js": []byte(script), "upload.bin": {0, 1, 2, 255},
 	})
