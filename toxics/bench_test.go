@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -61,6 +62,20 @@ type side struct {
 	url   string
 	rates []float64
 	took  []time.Duration
+	cpu   time.Duration // of the whole process: client, proxy and service
+}
+
+// cpuPerRequest hardly depends on what else the machine does.
+func (s *side) cpuPerRequest() float64 {
+	return float64(s.cpu.Microseconds()) / float64(len(s.took))
+}
+
+// cpuTime is what this process has taken so far.
+func cpuTime(tb testing.TB) time.Duration {
+	tb.Helper()
+	var usage syscall.Rusage
+	require.NoError(tb, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func (s *side) rate() float64 { return median(s.rates) }
@@ -77,7 +92,8 @@ func median(values []float64) float64 {
 
 // BenchmarkAgainstPlainProxy compares, in one run and in turns, toxiproxy's plain
 // proxy, one with our toxics that select nothing, and one whose script decides
-// every request. Ratios are of the medians of requests per second.
+// every request. Ratios are of the medians of requests per second; those of CPU
+// time, client and service included, say the same on a machine that is busy.
 func BenchmarkAgainstPlainProxy(b *testing.B) {
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write(make([]byte, 1024))
@@ -103,8 +119,9 @@ func BenchmarkAgainstPlainProxy(b *testing.B) {
 		for turn := range turns {
 			for i := range sides {
 				s := sides[(i+turn)%len(sides)]
-				start := time.Now()
+				start, cpu := time.Now(), cpuTime(b)
 				took := load(b, s.url, requests)
+				s.cpu += cpuTime(b) - cpu
 				s.rates = append(s.rates, float64(len(took))/time.Since(start).Seconds())
 				s.took = append(s.took, took...)
 			}
@@ -112,8 +129,10 @@ func BenchmarkAgainstPlainProxy(b *testing.B) {
 	}
 	base := sides[0]
 	b.ReportMetric(base.rate(), "plain-req/s")
+	b.ReportMetric(base.cpuPerRequest(), "plain-cpu-us/req")
 	for _, s := range sides[1:] {
 		b.ReportMetric(s.rate()/base.rate(), s.name+"-ratio")
+		b.ReportMetric(base.cpuPerRequest()/s.cpuPerRequest(), s.name+"-cpu-ratio")
 		for name, p := range map[string]float64{"p50": 0.5, "p99": 0.99} {
 			added := s.percentile(p) - base.percentile(p)
 			b.ReportMetric(float64(added.Microseconds()), s.name+"-added-"+name+"-us")
