@@ -198,7 +198,7 @@ func decode(kind string, fields map[string]json.RawMessage, f fault, s *Selector
 		}
 		decoder := json.NewDecoder(bytes.NewReader(fromText(target, fields[name])))
 		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(target); err != nil {
+		if err := decoder.Decode(target); err != nil || string(fields[name]) == "null" {
 			return fmt.Errorf("%s: %s must be %s, got %s",
 				kind, name, typeName(reflect.TypeOf(target).Elem()), clipJSON(fields[name]))
 		}

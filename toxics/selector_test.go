@@ -170,3 +170,19 @@ func TestMemoryIsBounded(t *testing.T) {
 	assert.Equal(t, uint64(5*maxKeys-1), m.get(5*maxKeys-1))
 	assert.Zero(t, m.get(1))
 }
+
+// TestDrawsAreByMethodAndTarget: requests of another method between those of one
+// do not change its choices.
+func TestDrawsAreByMethodAndTarget(t *testing.T) {
+	t.Parallel()
+	const attributes = `{"probability":0.5,"seed":3}`
+	alone, among := picking(t, attributes), picking(t, attributes)
+	for range 200 {
+		wantKey, want := alone.pick(asking(t, "GET", "/a"))
+		among.pick(asking(t, "POST", "/a"))
+		among.pick(asking(t, "GET", "/b"))
+		key, hit := among.pick(asking(t, "GET", "/a"))
+		require.Equal(t, wantKey, key)
+		require.Equal(t, want, hit)
+	}
+}

@@ -18,6 +18,7 @@ func TestBadAttributesAreNamed(t *testing.T) {
 		{"http_status", `{"stats":503}`, `http_status: stats is not an attribute; accepted are body, every, first, headers, limit, match, mode, phase, probability, retry_after, seed, status`},
 		{"http_status", `{"status":"bad"}`, `http_status: status must be a whole number, got "bad"`},
 		{"http_status", `{"status":503.5}`, `http_status: status must be a whole number, got 503.5`},
+		{"http_status", `{"headers":null}`, `http_status: headers must be an object of strings, got null`},
 		{"http_status", `{"status":99}`, `http_status: status must be between 200 and 599, got 99`},
 		{"http_status", `{"mode":"drop"}`, `http_status: mode must be one of abort, replace, got "drop"`},
 		{"http_status", `{"status":204,"body":"x"}`, `http_status: body must be empty for status 204, got "x"`},
