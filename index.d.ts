@@ -422,11 +422,21 @@ declare module 'k6/x/continuity' {
    * `onResponse(res, req, state)`, which return nothing or a {@link ScriptFault}:
    *
    * @example
-   * shop.toxic({ type: 'http_script', attributes: { timeout: 100, script: `
-   *   function onRequest(req, state) {
-   *     state.n = (state.n || 0) + 1;
-   *     if (req.path === '/cart' && state.n % 3 === 0) return { status: 503, delay: 20 };
-   *   }` } });
+   * import http, { toxiproxy } from 'k6/x/continuity';
+   *
+   * const shop = toxiproxy.proxy('shop', { upstream: '127.0.0.1:8080' });
+   *
+   * export function setup() {
+   *   shop.toxic({ type: 'http_script', attributes: { timeout: 100, script: `
+   *     function onRequest(req, state) {
+   *       state.n = (state.n || 0) + 1;
+   *       if (req.path === '/cart' && state.n % 3 === 0) return { status: 503, delay: 20 };
+   *     }` } });
+   * }
+   *
+   * export default function () {
+   *   http.get(`${shop.url}/cart`);
+   * }
    */
   export interface ToxicOptions {
     type: string;
