@@ -22,4 +22,13 @@
 // What cannot be told is undecided, never missing: attempts from before the
 // connector started, attempts whose spans were dropped for want of room, and
 // what was still due when the Collector stopped.
+//
+// A test that goes on has a part in every window, even an empty one, with the
+// number of the part and the time that it covers. So merge sees a shard that was
+// killed, that joined or left, or of which a part was not given: attempts of such
+// a time that nothing arrived for are undecided. What the runners sent and no
+// shard judged it counts from the runners' own reports.
+//
+// Not exact are the tables of edges and services of merged parts: a trace that
+// restarted on another shard is not in them.
 package collector
