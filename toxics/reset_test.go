@@ -164,3 +164,27 @@ func fetch(t *testing.T, c *http.Client, url string, written *atomic.Uint64) boo
 	text, err := io.ReadAll(response.Body)
 	return err == nil && string(text) == "0123456789"
 }
+
+// TestBodiesThatDoNotReachTheCut are neither marked nor counted.
+func TestBodiesThatDoNotReachTheCut(t *testing.T) {
+	t.Parallel()
+	const body = "0123456789"
+	for _, kind := range []string{"http_reset", "http_body"} {
+		for bytes, reached := range map[int]bool{9: true, 10: false, 11: false} {
+			r := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+			attributes := fmt.Sprintf(`{"bytes":%d}`, bytes)
+			if kind == "http_reset" {
+				attributes = fmt.Sprintf(`{"when":"body","bytes":%d}`, bytes)
+			}
+			r.add(t, "cut", kind, attributes)
+			response, err := client(t, 1).Get(r.url("/"))
+			require.NoError(t, err)
+			text, err := io.ReadAll(response.Body)
+			require.NoError(t, response.Body.Close())
+			assert.Equal(t, reached, err != nil, "%s after %d", kind, bytes)
+			assert.Equal(t, reached, response.Header.Get("X-Toxic") != "", "%s after %d", kind, bytes)
+			assert.Equal(t, reached, r.counts().Injected == 1, "%s after %d", kind, bytes)
+			assert.Len(t, text, min(bytes, len(body)))
+		}
+	}
+}
