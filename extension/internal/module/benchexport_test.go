@@ -22,6 +22,7 @@ func startWithExport(b *testing.B, r *run) {
 	go func() { _ = server.Serve(listener) }() // until Stop
 	b.Cleanup(server.Stop)
 	startWithoutSource(b, r)
+	b.Cleanup(func() { _ = r.provider.Shutdown(context.Background()) })
 }
 
 type takeAll struct {
