@@ -39,3 +39,19 @@ func TestToxicsCountAndMarkUnderTheirPhase(t *testing.T) {
 		{Name: "a", Type: "http_status", Mode: "abort", Phase: "both", Counts: Counts{Seen: 1}},
 	}, h.Totals())
 }
+
+// TestQueueIsBounded: a client that pipelines without reading waits, and goes on
+// when a response has gone out.
+func TestQueueIsBounded(t *testing.T) {
+	t.Parallel()
+	l := newLink(NewHub(t.Name()))
+	l.hub.Close()
+	for range maxQueue {
+		require.True(t, l.push(&exchange{}))
+	}
+	require.False(t, l.push(&exchange{}))
+	require.Empty(t, l.room)
+	l.pop()
+	require.Len(t, l.room, 1, "the request half is told")
+	require.True(t, l.push(&exchange{}))
+}
