@@ -47,7 +47,7 @@ const (
 // allocations, 2.6 kB. With export on, the spans of the OpenTelemetry SDK, their
 // encoding and the endpoint, which is in this process, cost two and a half times
 // that on top. The receiver adds 11: 5 to open, finish and look after traces, 5 to
-// judge and count, 1.5 to decode. Two cores that nobody else used printed
+// judge and count, 1.5 to decode. Two cores that were hardly shared printed
 // traced/plain of 0.90 (none), 0.80 (receiver) and 0.68 (export).
 func BenchmarkTracedAgainstPlain(b *testing.B) {
 	for _, name := range []string{"none", "receiver", "export"} {
