@@ -53,7 +53,8 @@ func NewHub(id string) *Hub {
 // Close forgets the hub. Connections that use it go on.
 func (h *Hub) Close() { hubs.Delete(h.id) }
 
-// Install puts the hub into a proxy, before the proxy's first connection.
+// Install puts the hub into a proxy, before the proxy's first connection. The hub
+// acts before toxiproxy's own toxics on requests and on responses.
 func (h *Hub) Install(proxy *toxiproxy.Proxy) error {
 	found, err := connectionsOf(proxy)
 	if err != nil {
@@ -62,6 +63,12 @@ func (h *Hub) Install(proxy *toxiproxy.Proxy) error {
 	h.pairing.Lock()
 	h.connections = found
 	h.pairing.Unlock()
+	switch first, err := h.takeFirst(proxy.Toxics); {
+	case err != nil:
+		return fmt.Errorf("installing the HTTP toxics in proxy %q: %w", proxy.Name, err)
+	case first:
+		return nil
+	}
 	for _, half := range [][2]string{{requestType, "upstream"}, {responseType, "downstream"}} {
 		text := fmt.Appendf(nil, `{"name":%q,"type":%q,"stream":%q,"attributes":{"hub":%q}}`,
 			half[0], half[0], half[1], h.id)

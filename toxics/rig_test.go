@@ -127,12 +127,13 @@ func client(tb testing.TB, connections int) *http.Client {
 	return &http.Client{Transport: transport, Timeout: patience}
 }
 
-// get is a GET with its body; headers are pairs.
-func get(tb testing.TB, c *http.Client, url string, headers ...string) (*http.Response, string) {
+// get is a GET with its body.
+func get(tb testing.TB, c *http.Client, url string) (*http.Response, string) {
 	tb.Helper()
-	return do(tb, c, http.MethodGet, url, nil, headers...)
+	return do(tb, c, http.MethodGet, url, nil)
 }
 
+// do sends a request; headers are pairs.
 func do(
 	tb testing.TB, c *http.Client, method, url string, body io.Reader, headers ...string,
 ) (*http.Response, string) {
