@@ -32,6 +32,7 @@ type exchange struct {
 	head     *httpstream.Head // of the request
 	bodyless bool             // the request
 	closing  bool             // the connection ends after the answer
+	chosen   bool             // by a toxic
 	whole    atomic.Bool      // the request has come to its end
 
 	requestDelay  time.Duration

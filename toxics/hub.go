@@ -238,6 +238,7 @@ func (h *Hub) exchange(l *link, part *httpstream.Part) *exchange {
 		r.counts.saw()
 		if key, hit := r.picker.pick(part.Head); hit {
 			r.counts.chose()
+			x.chosen = true
 			r.fault.request(x, r, key)
 		}
 	}

@@ -2,6 +2,7 @@ package toxics
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -69,10 +70,7 @@ func (l *link) front() *exchange {
 func (l *link) pop() {
 	l.mu.Lock()
 	full := len(l.queue) == maxQueue
-	l.queue[0] = nil
-	if l.queue = l.queue[1:]; len(l.queue) == 0 {
-		l.queue = nil
-	}
+	l.queue = slices.Delete(l.queue, 0, 1) // at the front, to be used again
 	l.mu.Unlock()
 	if full {
 		signal(l.room)

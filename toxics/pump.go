@@ -12,9 +12,10 @@ import (
 // is the state of a stub and survives interrupts, so that a delay goes on where
 // it was when a toxic comes or goes elsewhere in the chain.
 type pump struct {
-	rest  []byte // input that waits to be read
-	out   []byte // output that is not handed on yet
-	owned bool   // out is not a part of the input
+	rest  []byte              // input that waits to be read
+	came  *stream.StreamChunk // that has just brought the rest; nil for none
+	out   []byte              // output that is not handed on yet
+	owned bool                // out is not a part of the input
 	until time.Time
 	eof   bool // the input has ended
 	ended bool // nothing more is to be written
@@ -45,11 +46,10 @@ const blockedCheck = 250 * time.Millisecond
 // flush hands on the output, and returns false when the connection that it is
 // for is gone.
 func (p *pump) flush(stub *toxics.ToxicStub, to net.Conn) bool {
-	if len(p.out) == 0 {
+	chunk := p.chunk()
+	if chunk == nil {
 		return true
 	}
-	chunk := &stream.StreamChunk{Data: p.out, Timestamp: time.Now()}
-	p.out, p.owned = nil, false
 	select {
 	case stub.Output <- chunk: // who reads it mostly waits for it
 		return true
@@ -67,6 +67,38 @@ func (p *pump) flush(stub *toxics.ToxicStub, to net.Conn) bool {
 			}
 		}
 	}
+}
+
+// take makes a chunk of the input what is read next; nil is its end.
+func (p *pump) take(chunk *stream.StreamChunk) {
+	if p.came = chunk; chunk == nil {
+		p.eof = true
+		return
+	}
+	p.rest = chunk.Data
+}
+
+// renew is called for a toxic that may take its time. What comes out is a chunk of
+// its own then, as toxiproxy's latency counts from the time in the chunk.
+func (p *pump) renew(x *exchange) {
+	if x.chosen {
+		p.came = nil
+	}
+}
+
+// chunk takes the output; nil for none. What goes out as it has just come in is
+// the chunk that came.
+func (p *pump) chunk() *stream.StreamChunk {
+	came, out := p.came, p.out
+	p.came, p.out = nil, nil
+	switch {
+	case len(out) == 0:
+		return nil
+	case came != nil && !p.owned && len(out) == len(came.Data) && &out[0] == &came.Data[0]:
+		return came
+	}
+	p.owned = false
+	return &stream.StreamChunk{Data: out, Timestamp: time.Now()}
 }
 
 // alarm sets the pump's timer.

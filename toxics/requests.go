@@ -61,11 +61,7 @@ func (t *RequestHalf) Pipe(stub *toxics.ToxicStub) {
 		case <-r.deadline():
 		case <-r.room:
 		case chunk := <-input:
-			if chunk != nil {
-				r.rest = chunk.Data
-			} else {
-				r.eof = true
-			}
+			r.take(chunk)
 		}
 	}
 }
@@ -132,6 +128,7 @@ func (r *requests) part(part *httpstream.Part) {
 			r.until = time.Now().Add(x.requestDelay)
 		}
 		r.held = x
+		r.renew(x)
 		r.admit()
 	case httpstream.KindBody, httpstream.KindFraming:
 		if !r.dropping {

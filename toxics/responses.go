@@ -58,11 +58,7 @@ func (t *ResponseHalf) Pipe(stub *toxics.ToxicStub) {
 		case <-r.deadline():
 		case <-r.wake:
 		case chunk := <-input:
-			if chunk != nil {
-				r.rest = chunk.Data
-			} else {
-				r.eof = true
-			}
+			r.take(chunk)
 		}
 	}
 }
@@ -190,6 +186,7 @@ func (r *responses) head(part *httpstream.Part) {
 		r.emit(part.Head.Bytes()) // interim, or to nobody's request
 		return
 	}
+	r.renew(x)
 	for _, hook := range x.onResponse {
 		hook(part.Head)
 	}

@@ -129,7 +129,7 @@ func newPicker(s Selector, name string) *picker {
 // request are: the n-th of its method and target.
 func (p *picker) pick(h *httpstream.Head) (key uint64, hit bool) {
 	s := &p.selector
-	if !s.Match.matches(h) || s.never() {
+	if s.never() || !s.Match.matches(h) {
 		return 0, false
 	}
 	kind := hash(h.Method(), h.Target())

@@ -9,7 +9,7 @@ import (
 // Head is the start line and the header lines of one message, with the empty
 // line at their end.
 type Head struct {
-	raw    []byte // as it goes on the wire; not written to
+	raw    []byte // as it goes on the wire; not written to, nor behind its end
 	fields int    // where the header lines begin
 }
 
@@ -17,7 +17,8 @@ func newHead(raw []byte) *Head {
 	return &Head{raw: raw, fields: bytes.IndexByte(raw, '\n') + 1}
 }
 
-// Bytes returns the head as it goes on the wire. The caller must not change it.
+// Bytes returns the head as it goes on the wire. The caller must not change it nor
+// append to it: of a head that was not edited, what follows on the wire may lie behind.
 func (h *Head) Bytes() []byte { return h.raw }
 
 // start returns the three parts of the start line.

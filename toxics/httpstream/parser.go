@@ -139,7 +139,7 @@ func (p *Parser) head(data []byte) (Part, []byte) {
 		}
 		return Part{}, nil
 	}
-	head := newHead(all[:end:end])
+	head := newHead(all[:end])
 	last, ok := p.frame(head)
 	if !ok {
 		return p.giveUp(all), nil
