@@ -30,5 +30,12 @@
 // shard judged it counts from the runners' own reports.
 //
 // Not exact are the tables of edges and services of merged parts: a trace that
-// restarted on another shard is not in them.
+// restarted on another shard is not in them. Nor are restarts that one process
+// infers, of services that do not keep the User-Agent: on two shards they are
+// missing. And an attempt whose span is delivered to two shards, as a balancer may
+// do that tries again while its ring changes, counts twice; merge tells those that
+// both shards judged missing or undecided.
+//
+// A load that names no test has no such record, and merge keeps its attempts
+// apart from those of a test.
 package collector

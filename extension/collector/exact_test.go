@@ -52,6 +52,13 @@ func (s *shard) end(t require.TestingT, stopped bool, now time.Time) {
 // merged merges the partial reports of a directory, in the form in which they
 // were written.
 func merged(t require.TestingT, dir string) *report.Report {
+	out, err := compare.Merge(partsOf(t, dir))
+	require.NoError(t, err)
+	require.NoError(t, report.WriteJSON(io.Discard, out))
+	return out
+}
+
+func partsOf(t require.TestingT, dir string) []*report.Report {
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
@@ -63,10 +70,7 @@ func merged(t require.TestingT, dir string) *report.Report {
 		require.NoError(t, err)
 		all = append(all, r)
 	}
-	out, err := compare.Merge(all)
-	require.NoError(t, err)
-	require.NoError(t, report.WriteJSON(io.Discard, out))
-	return out
+	return all
 }
 
 // verdicts are the counts of a report, by dimension and row.

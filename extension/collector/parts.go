@@ -29,6 +29,8 @@ type parts struct {
 	counted  report.Spans
 	open     map[string]*report.Builder
 	tests    map[string]*course // of those that go on
+	first    string             // test of all
+	several  bool               // whether there was another one
 	written  uint64
 }
 
@@ -91,6 +93,10 @@ func (p *parts) note(test string, t *join.Trace, now time.Time) {
 		if test == "" || len(p.tests) >= maxTests {
 			return
 		}
+		if p.first == "" {
+			p.first = test
+		}
+		p.several = p.several || p.first != test
 		// Numbers that no part had before: a test that comes back begins anew.
 		c = &course{parts: p.written + 1, end: p.begun}
 		p.tests[test] = c
@@ -116,14 +122,16 @@ func testOf(t *join.Trace) string {
 }
 
 // claim keeps claims for merge. Whose attempts they name is not known here, so
-// that every test that goes on gets them.
+// that every test that goes on gets them. The test may also be one of which no
+// attempt came here, or not for long: unless there is but one, the part without a
+// test has the claims as well.
 func (p *parts) claim(claims []report.Claim) {
 	if len(claims) == 0 {
 		return
 	}
 	tests := slices.Collect(maps.Keys(p.tests))
-	if len(tests) == 0 {
-		tests = []string{""}
+	if len(tests) == 0 || p.several {
+		tests = append(tests, "")
 	}
 	for _, test := range tests {
 		b := p.of(test)
@@ -141,10 +149,14 @@ func (p *parts) write(spans report.Spans, stopped bool, now time.Time) error {
 	for test := range p.tests {
 		p.of(test)
 	}
+	if len(p.open) > 1 {
+		p.of("") // the ledger of spans is of no test, and has to be in the merge of each
+	}
 	var errs []error
 	for i, test := range slices.Sorted(maps.Keys(p.open)) {
 		b := p.open[test]
-		if i == 0 { // the ledger of spans is this shard's, not a test's
+		b.SetSpans(report.Spans{}) // of a part that could not be written before
+		if i == 0 {                // the ledger of spans is this shard's, not a test's
 			grown := growth(spans, p.counted)
 			b.SetSpans(grown)
 			warnOfRoom(b, grown)

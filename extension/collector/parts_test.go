@@ -1,12 +1,16 @@
 package collector
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/compare"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 )
 
 // TestAShardThatIsGoneIsTold: two shards, windows of 10 s, one attempt a second
@@ -108,4 +112,77 @@ func TestATestThatIsOverHasAFinalPartAndNoMore(t *testing.T) {
 	assert.Equal(t, uint64(3), shard.Last-shard.First+1, "parts: one with it, and two until it was over")
 	assert.Equal(t, map[string]uint64{"missing": 1}, r.Totals.Verdicts)
 	assert.Empty(t, r.Warnings)
+}
+
+// settle has a shard settle and write for some windows of 10 s.
+func settle(t *testing.T, s *shard, windows int, now time.Time) time.Time {
+	t.Helper()
+	for range windows {
+		now = now.Add(10 * time.Second)
+		s.advance(now)
+		s.write(t, now)
+	}
+	return now
+}
+
+// TestClaimsOfATestThatIsOverHereAreKeptForIt: the claim on an attempt of the
+// first test comes when this shard has only the second one under way.
+func TestClaimsOfATestThatIsOverHereAreKeptForIt(t *testing.T) {
+	t.Parallel()
+	dir, now := t.TempDir(), time.Unix(1_800_000_000, 0)
+	a, b := newShard(dir, "a", now.Add(-time.Hour)), newShard(dir, "b", now.Add(-time.Hour))
+	first := newTraffic(1, now.UnixNano())
+	first.operation("baseline", "continued")
+	require.NoError(t, b.intake.take(batch(first.spans...), now))
+	settle(t, a, 5, now)
+	now = settle(t, b, 5, now)
+
+	late := newTraffic(2, now.UnixNano())
+	late.operation("baseline", "restarted")
+	second := newTraffic(3, now.UnixNano())
+	second.operation("baseline", "continued")
+	for _, s := range late.spans {
+		if isLoad(s) {
+			require.NoError(t, a.intake.take(batch(s), now))
+		} else {
+			require.NoError(t, b.intake.take(batch(s), now))
+		}
+	}
+	require.NoError(t, b.intake.take(batchOf("weekly", second.spans...), now))
+	settle(t, a, 5, now)
+	settle(t, b, 5, now)
+
+	of, others := compare.OfTest(partsOf(t, dir), "nightly")
+	assert.Positive(t, others)
+	r, err := compare.Merge(of)
+	require.NoError(t, err)
+	assert.Equal(t, map[string]uint64{"continued": 1, "restarted": 1}, r.Totals.Verdicts)
+}
+
+// TestTheLedgerOfSpansIsInTheMergeOfEveryTest and counts every span once, also
+// when a part could not be written.
+func TestTheLedgerOfSpansIsInTheMergeOfEveryTest(t *testing.T) {
+	t.Parallel()
+	dir, now := t.TempDir(), time.Unix(1_800_000_000, 0)
+	s := newShard(dir, "a", now.Add(-time.Hour))
+	for seed, test := range []string{"nightly", "weekly"} {
+		load := newTraffic(uint64(seed), now.UnixNano())
+		load.operation("baseline", "continued")
+		require.NoError(t, s.intake.take(batchOf(test, load.spans...), now))
+	}
+	now = now.Add(10 * time.Second)
+	s.advance(now)
+	s.parts.config.Directory = filepath.Join(dir, "is not there")
+	received := s.intake.store.Stats().Spans
+	require.Error(t, s.parts.write(report.Spans{Received: received}, false, now))
+	s.parts.config.Directory = dir
+	settle(t, s, 3, now)
+	for _, test := range []string{"nightly", "weekly"} {
+		of, _ := compare.OfTest(partsOf(t, dir), test)
+		r, err := compare.Merge(of)
+		require.NoError(t, err)
+		assert.Equal(t, uint64(1), r.Totals.Attempts)
+		assert.Equal(t, received, r.Spans.Received, test)
+		assert.Equal(t, test, r.Run.ID)
+	}
 }

@@ -132,13 +132,16 @@ func (t *traffic) serve(
 }
 
 // batch puts spans into a batch, with the run's identity on the load's resource.
-func batch(spans ...spanData) ptrace.Traces {
+func batch(spans ...spanData) ptrace.Traces { return batchOf("nightly", spans...) }
+
+// batchOf is a batch of the load of a test.
+func batchOf(test string, spans ...spanData) ptrace.Traces {
 	td := ptrace.NewTraces()
 	for _, s := range spans {
 		rs := td.ResourceSpans().AppendEmpty()
 		rs.Resource().Attributes().PutStr("service.name", s.service)
 		if s.scope == clientspan.Scope {
-			rs.Resource().Attributes().PutStr("testid", "nightly")
+			rs.Resource().Attributes().PutStr("testid", test)
 		}
 		ss := rs.ScopeSpans().AppendEmpty()
 		ss.Scope().SetName(s.scope)
