@@ -19,7 +19,10 @@ func (e *edge) mergeCommand() *cobra.Command {
 		Long: "Adds the partial reports that several runners or Collectors wrote of one run.\n" +
 			"The result does not depend on their order. Parts of different runs are refused,\n" +
 			"unless --test names the one to merge. The reports of runners without a source of\n" +
-			"spans tell which attempts were sent; what no Collector judged is undecided.",
+			"spans tell which attempts were sent; what no Collector judged is undecided.\n\n" +
+			"Of Collectors' parts verdicts, durations and the series are exact; the tables of edges\n" +
+			"and services leave out the traces that restarted on another shard, which a single\n" +
+			"process would have seen, and restarts that it would infer are missing.",
 		Example: "  k6 x continuity merge --output run.json runner-1.json runner-2.json",
 		Args:    atLeast(1, "one or more partial reports"),
 		RunE:    func(_ *cobra.Command, args []string) error { return e.merge(args, output, test) },

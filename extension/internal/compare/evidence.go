@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
@@ -43,9 +44,20 @@ func uniteEvidence(a, b *report.Partial) *report.Partial {
 	}
 	slices.SortFunc(out.Missing, func(x, y report.MissingAttempt) int {
 		return cmp.Or(bytes.Compare(x.TraceID[:], y.TraceID[:]), cmp.Compare(x.Order, y.Order),
-			bytes.Compare(x.SpanID[:], y.SpanID[:]))
+			bytes.Compare(x.SpanID[:], y.SpanID[:]), strings.Compare(x.Verdict, y.Verdict),
+			strings.Compare(keysOf(&x), keysOf(&y)))
 	})
 	return out
+}
+
+// keysOf is an order among the rows of an attempt that two shards have judged.
+func keysOf(m *report.MissingAttempt) string {
+	var all strings.Builder
+	for _, dimension := range report.Dimensions() {
+		all.WriteString(m.Keys[dimension])
+		all.WriteByte(0)
+	}
+	return all.String()
 }
 
 // reconsiderAll gives all attempts their verdicts under the evidence. It returns

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,6 +20,10 @@ const operatorLabel = "testrun_name"
 // evidenceWarning is the warning of a merge that cannot be exact.
 const evidenceWarning = "some parts kept less evidence than there was: " +
 	"attempts that restarted on another shard may still count as missing"
+
+// otherWarning is the warning of tables that some part could not hold.
+const otherWarning = "a part has more rows than fit into a table: what it counts under " +
+	report.Other + " may belong to rows that other parts have, and which are too low then"
 
 // ErrForeignPart is what Merge returns for reports that are not parts of one run.
 var ErrForeignPart = errors.New("reports are not parts of one run")
@@ -40,19 +45,16 @@ func Merge(parts []*report.Report) (*report.Report, error) {
 		if p == nil {
 			return nil, fmt.Errorf("merging reports: report %d is nil", i+1)
 		}
-		twin := slices.IndexFunc(parts[:i], func(o *report.Report) bool { return same(o, p) })
-		if twin >= 0 {
-			return nil, fmt.Errorf("merging reports: reports %d and %d are the same part of run %s",
-				twin+1, i+1, name(p.Run.ID))
-		}
 	}
-	if err := checkSources(parts); err != nil {
-		return nil, err
+	if err := cmp.Or(checkTwins(parts), checkSources(parts), checkTests(parts)); err != nil {
+		return nil, fmt.Errorf("merging reports: %w", err)
 	}
+	// Without Collectors every runner stands for its own attempts, judged or not.
+	collectors := slices.ContainsFunc(parts, ofCollector)
 	all, judges, runners := newMerger(), newMerger(), newMerger()
 	for i, p := range parts {
 		to := judges
-		if p.Run.Source == sourceNone {
+		if p.Run.Source == sourceNone && collectors {
 			to = runners
 		}
 		// All of them have to belong together, whichever they are added to.
@@ -73,25 +75,6 @@ func Merge(parts []*report.Report) (*report.Report, error) {
 	return judges.report(), nil
 }
 
-// same recognises a part that was given twice: no two processes of one source
-// start and end in the same nanoseconds with the same counts.
-func same(a, b *report.Report) bool {
-	return a.Run.Source == b.Run.Source &&
-		a.Run.Start.Equal(b.Run.Start) && a.Run.End.Equal(b.Run.End) &&
-		a.Totals.Attempts == b.Totals.Attempts && a.Totals.Attempts > 0 &&
-		a.Totals.Held == b.Totals.Held && a.Spans == b.Spans &&
-		slices.EqualFunc(shardsOf(a), shardsOf(b), func(x, y report.Shard) bool {
-			return x.Instance == y.Instance && x.First == y.First && x.Last == y.Last
-		})
-}
-
-func shardsOf(r *report.Report) []report.Shard {
-	if r.Partial == nil {
-		return nil
-	}
-	return r.Partial.Shards
-}
-
 // belong checks that a part is of the same run as those before it. What a part
 // does not know, such as the script of a Collector's part, is not compared.
 func (m *merger) belong(p *report.Report) error {
@@ -110,36 +93,6 @@ func (m *merger) belong(p *report.Report) error {
 		}
 	}
 	return nil
-}
-
-// OfTest leaves out the parts of other tests, and counts them. A part that names
-// no test may be of any: it has only claims, which find their attempts by ids.
-func OfTest(parts []*report.Report, test string) (of []*report.Report, others int) {
-	named := false
-	for _, p := range parts {
-		switch testID(p) {
-		case test:
-			named = true
-			of = append(of, p)
-		case "":
-			of = append(of, p)
-		default:
-			others++
-		}
-	}
-	if !named {
-		return nil, len(parts)
-	}
-	return of, others
-}
-
-func testID(r *report.Report) string {
-	for _, label := range []string{testLabel, operatorLabel} {
-		if id := r.Run.Labels[label]; id != "" {
-			return id
-		}
-	}
-	return r.Run.ID
 }
 
 // merger adds parts up.
@@ -255,6 +208,11 @@ func (m *merger) report() *report.Report {
 	r.Partial = m.evidence
 	if e := m.evidence; e != nil && e.MissingDropped+e.ClaimsDropped > 0 {
 		r.Warnings = addWarning(r.Warnings, evidenceWarning)
+	}
+	for _, rows := range m.rows {
+		if rows[report.Other] != nil && r.Run.Instances > 1 {
+			r.Warnings = addWarning(r.Warnings, otherWarning)
+		}
 	}
 	return r
 }

@@ -1,6 +1,8 @@
 package compare
 
 import (
+	"fmt"
+
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
 )
@@ -28,6 +30,29 @@ func (m *merger) settle() {
 		m.move(change)
 	}
 	m.out.Warnings = addWarning(m.out.Warnings, warnOfDoubts(doubts, undecided)...)
+	if n := m.out.Totals.HopBreaks; n > 0 && len(doubts) > 0 {
+		m.out.Warnings = addWarning(m.out.Warnings, fmt.Sprintf(
+			"%sspans of expected services may have been lost at those times as well: of the %d "+
+				"hop breaks some may be none", shardWarning, n))
+	}
+	if n := judgedTwice(m.evidence.Missing); n > 0 {
+		m.out.Warnings = addWarning(m.out.Warnings, fmt.Sprintf(
+			"%s%d attempts count twice, as their spans were delivered to two shards; of attempts "+
+				"that were found on one of them this cannot be seen", shardWarning, n))
+	}
+}
+
+// judgedTwice counts the attempts that are in the evidence again.
+func judgedTwice(missing []report.MissingAttempt) (n int) {
+	for i := 1; i < len(missing); i++ {
+		for j := i - 1; j >= 0 && missing[j].TraceID == missing[i].TraceID; j-- {
+			if missing[j].SpanID == missing[i].SpanID {
+				n++
+				break
+			}
+		}
+	}
+	return n
 }
 
 // move counts an attempt under its new verdict wherever it counts.

@@ -18,9 +18,7 @@ const (
 
 // checkSources refuses parts that would count attempts twice.
 func checkSources(parts []*report.Report) error {
-	collector := slices.IndexFunc(parts, func(p *report.Report) bool {
-		return strings.Contains(p.Run.Source, sourceCollector)
-	})
+	collector := slices.IndexFunc(parts, ofCollector)
 	if collector < 0 || len(parts) == 1 {
 		return nil
 	}
@@ -31,12 +29,12 @@ func checkSources(parts []*report.Report) error {
 		})
 		switch {
 		case judged >= 0:
-			return fmt.Errorf("merging reports: %w: report %d judged its own attempts "+
+			return fmt.Errorf("%w: report %d judged its own attempts "+
 				"(source %q), which the Collector of report %d judged as well: they would "+
 				"count twice; runners beside Collectors need the source %q", ErrForeignPart, i+1,
 				sources[judged], collector+1, sourceNone)
 		case len(sources) > 1 && slices.Contains(sources, sourceNone):
-			return fmt.Errorf("merging reports: %w: report %d is of runners and Collectors merged "+
+			return fmt.Errorf("%w: report %d is of runners and Collectors merged "+
 				"already: merge all parts of the run at once", ErrForeignPart, i+1)
 		}
 	}

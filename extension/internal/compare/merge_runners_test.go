@@ -18,7 +18,7 @@ import (
 func runnersOf(list traffic) []*report.Report {
 	var out []*report.Report
 	for i := range 2 {
-		run := testRun("runner")
+		run := testRun("runner-" + string(rune('1'+i)))
 		run.Labels, run.Source = map[string]string{testLabel: "run"}, sourceNone
 		b := report.NewBuilder(run, report.BuilderOptions{})
 		b.SetPhases([]report.Phase{{Name: "baseline", Start: start(), End: start().Add(10 * time.Second)}})

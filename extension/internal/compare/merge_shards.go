@@ -10,15 +10,18 @@ import (
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 )
 
-// doubt is a time in which attempts began of which some shard may have lost the
+// doubt is a time of attempts of which some shard may have lost the
 // spans: what nothing arrived for is undecided then.
 type doubt struct {
 	from, to time.Time // to is zero for the end of the run
 	why      string
 }
 
-func (d doubt) holds(t time.Time) bool {
-	return !t.Before(d.from) && (d.to.IsZero() || !t.After(d.to))
+// holds reports whether an attempt was under way in that time: its spans come
+// when it has ended.
+func (d doubt) holds(a *report.MissingAttempt) bool {
+	ended := a.Start.Add(time.Duration(a.DurationMS) * time.Millisecond)
+	return !ended.Before(d.from) && (d.to.IsZero() || !a.Start.After(d.to))
 }
 
 // shardWarning begins the warnings that follow from the shards of a merge. They
@@ -96,21 +99,18 @@ func doubts(shards []report.Shard) []doubt {
 		s := &shards[i]
 		instances[s.Instance] = true
 		expected = max(expected, s.Shards)
-		margin := 2 * time.Duration(s.SettleMS) * time.Millisecond
+		margin := margin(s)
 		if s.Started.After(first) && !first.IsZero() {
 			out = append(out, doubt{
 				from: s.Started.Add(-margin), to: s.Started.Add(margin),
 				why: fmt.Sprintf("%s joined at %s", name(s.Instance), clock(s.Started)),
 			})
 		}
-		switch {
-		case s.Stopped && s.End.Before(last):
-			out = append(out, doubt{
-				from: s.End.Add(-margin), to: s.End.Add(margin),
-				why: fmt.Sprintf("%s left at %s", name(s.Instance), clock(s.End)),
-			})
-		case !s.Final:
-			out = append(out, lost(shards, i, margin))
+		switch next := nextOf(shards, i); {
+		case s.Stopped && s.End.Before(last.Add(margin/2)):
+			out = append(out, left(s, next))
+		case !s.Final, s.End.Before(last.Add(margin)) && !s.Stopped && !lives(s, next):
+			out = append(out, lost(s, next))
 		}
 	}
 	if missing := expected - len(instances); missing > 0 && len(shards) > 0 {
@@ -120,17 +120,50 @@ func doubts(shards []report.Shard) []doubt {
 	return out
 }
 
+// margin is how long after its attempt began a span can be without a part.
+func margin(s *report.Shard) time.Duration {
+	return 2 * time.Duration(s.SettleMS) * time.Millisecond
+}
+
+// nextOf is the stretch that a shard went on with; nil for none. Two Collectors
+// with one name are two shards all the same: what overlaps is of the other one.
+func nextOf(shards []report.Shard, i int) *report.Shard {
+	for j := range shards[i+1:] {
+		next := &shards[i+1+j]
+		if next.Instance == shards[i].Instance && !next.Begin.Before(shards[i].End) {
+			return next
+		}
+	}
+	return nil
+}
+
+// lives reports whether a Collector was there all the time until the next part:
+// it has none of a test of which nothing came for long.
+func lives(s, next *report.Shard) bool { return next != nil && next.Started.Equal(s.Started) }
+
+// left is the time about the stop of a Collector, and until it is back.
+func left(s, next *report.Shard) doubt {
+	d := doubt{
+		from: s.End.Add(-margin(s)), to: s.End.Add(margin(s)),
+		why: fmt.Sprintf("%s left at %s", name(s.Instance), clock(s.End)),
+	}
+	if next != nil {
+		d.to = next.Started.Add(margin(s))
+		d.why += ", back at " + clock(next.Started)
+	}
+	return d
+}
+
 // lost is the time for which the parts of a shard are not there: to its next
 // stretch, or to the end.
-func lost(shards []report.Shard, i int, margin time.Duration) doubt {
-	s := &shards[i]
+func lost(s, next *report.Shard) doubt {
 	d := doubt{
-		from: s.End.Add(-margin),
+		from: s.End.Add(-margin(s)),
 		why:  fmt.Sprintf("%s has no part after %s", name(s.Instance), clock(s.End)),
 	}
-	if i+1 < len(shards) && shards[i+1].Instance == s.Instance {
-		d.to = shards[i+1].Begin.Add(margin)
-		d.why += " until " + clock(shards[i+1].Begin)
+	if next != nil {
+		d.to = next.Begin.Add(margin(s))
+		d.why += " until " + clock(next.Begin)
 	}
 	return d
 }
@@ -143,7 +176,7 @@ func doubtOf(doubts []doubt, a *report.MissingAttempt) *doubt {
 		return nil
 	}
 	for i := range doubts {
-		if doubts[i].holds(a.Start) {
+		if doubts[i].holds(a) {
 			return &doubts[i]
 		}
 	}

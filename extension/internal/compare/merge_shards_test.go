@@ -57,7 +57,7 @@ func stretchOf(instance string, first, last uint64, begin, end float64) report.S
 	at := func(s float64) time.Time { return start().Add(time.Duration(s * float64(time.Second))) }
 	return report.Shard{
 		Instance: instance, Started: at(-60), First: first, Last: last, Begin: at(begin), End: at(end),
-		FirstAttempt: at(begin), LastAttempt: at(end), SettleMS: 1000, Final: true,
+		FirstAttempt: at(begin), LastAttempt: at(end - 3), SettleMS: 1000, Final: true,
 	}
 }
 
@@ -118,6 +118,40 @@ func TestWhatAShardThatIsGoneMayHaveSeenIsUndecided(t *testing.T) {
 				return s
 			}()},
 			missing: 9, want: "b left at 12:01:01.000Z: 1 attempts",
+		},
+		"a shard was stopped before the last spans were due": {
+			other: []report.Shard{func() report.Shard {
+				s := stretchOf("b", 1, 4, 0, 97.5)
+				s.LastAttempt, s.Stopped = start().Add(90*time.Second), true
+				return s
+			}()},
+			missing: 10, want: "b left at 12:01:37.500Z: 0 attempts",
+		},
+		"a shard was stopped and came back": {
+			other: []report.Shard{func() report.Shard {
+				s := stretchOf("b", 1, 4, 0, 42)
+				s.Stopped = true
+				return s
+			}(), func() report.Shard {
+				s := stretchOf("b", 1, 4, 71, 100)
+				s.Started = start().Add(71 * time.Second)
+				return s
+			}()},
+			missing: 6, want: "b left at 12:00:42.000Z, back at 12:01:11.000Z: 4 attempts",
+		},
+		"a shard was quiet and not heard of again": {
+			other:   []report.Shard{stretchOf("b", 1, 4, 0, 50)},
+			missing: 5, want: "b has no part after 12:00:50.000Z: 5 attempts",
+		},
+		"a shard was quiet": {
+			other: []report.Shard{stretchOf("b", 1, 4, 0, 50), stretchOf("b", 7, 9, 80, 100)}, missing: 10,
+		},
+		"a shard was killed, and one of its name was not": {
+			other: []report.Shard{
+				{Instance: "b", First: 1, Last: 3, SettleMS: 1000, Begin: start(), End: start().Add(50 * time.Second)},
+				stretchOf("b", 1, 9, 0, 100),
+			},
+			missing: 5, want: "b has no part after 12:00:50.000Z: 5 attempts",
 		},
 		"a shard that there should be has no part": {
 			change: func(s report.Shard) report.Shard { s.Shards = 2; return s },
@@ -196,4 +230,27 @@ func TestShardsMergeInAnyGrouping(t *testing.T) {
 		left, right := merged(t, parts[:cut]...), merged(t, parts[cut:]...)
 		require.Equal(t, want, fingerprint(t, merged(t, right, left)))
 	})
+}
+
+func TestAnAttemptThatEndsInADoubtIsInIt(t *testing.T) {
+	t.Parallel()
+	long, short := attemptAt(1, 30, verdict.Missing), attemptAt(2, 30, verdict.Missing)
+	long.Results[0].Attempt.Duration = int64(20 * time.Second)
+	killed := shardPart(report.Shard{
+		Instance: "b", First: 1, Last: 3, SettleMS: 1000, Begin: start(), End: start().Add(50 * time.Second),
+	})
+	got := merged(t, shardPart(stretchOf("a", 1, 4, 0, 100), long, short), killed)
+	assert.Equal(t, map[string]uint64{"missing": 1, "undecided": 1}, got.Totals.Verdicts)
+}
+
+func TestHopBreaksOfADoubtAreTold(t *testing.T) {
+	t.Parallel()
+	hop := attemptAt(1, 1, verdict.Continued)
+	hop.ExpectedMissing = []string{"pricing"}
+	mine := shardPart(stretchOf("a", 1, 4, 0, 100), hop)
+	assert.Empty(t, merged(t, mine).Warnings)
+	other := stretchOf("b", 1, 1, 0, 50)
+	other.Final = false
+	assert.Contains(t, strings.Join(merged(t, mine, shardPart(other)).Warnings, "\n"),
+		"of the 1 hop breaks some may be none")
 }

@@ -47,9 +47,18 @@ func drawTraffic(t *rapid.T) traffic {
 		}
 		binary.BigEndian.PutUint64(a.TraceID[:], uint64(i+1))
 		binary.BigEndian.PutUint64(a.SpanID[:], uint64(i+1))
+		injected := rapid.Bool().Draw(t, "injected")
+		if injected {
+			a.Marks = &span.Marks{List: []span.Mark{{Type: "http_header", Name: "strip"}}}
+		}
+		if rapid.IntRange(0, 3).Draw(t, "silent") == 0 {
+			a.Outcome, a.Status = span.OutcomeSentFailed, 0
+		}
 		list = append(list, verdict.Outcome{
-			Trace:    &join.Trace{ID: a.TraceID, Attempts: []span.Attempt{a}, SettleTime: time.Second},
-			Results:  []verdict.Result{{Attempt: &a, Verdict: rapid.SampledFrom(kinds).Draw(t, "verdict")}},
+			Trace: &join.Trace{ID: a.TraceID, Attempts: []span.Attempt{a}, SettleTime: time.Second},
+			Results: []verdict.Result{{
+				Attempt: &a, Injected: injected, Verdict: rapid.SampledFrom(kinds).Draw(t, "verdict"),
+			}},
 			Edges:    []verdict.Edge{{From: verdict.Load, To: "gateway", Spans: 1, Orphans: uint64(i % 2)}},
 			Services: []verdict.Presence{{Service: "gateway", Connected: i%2 == 0}},
 		})
@@ -84,6 +93,9 @@ func sharded(t *rapid.T, list traffic, n int) []*report.Report {
 		r := o.Results[0]
 		if r.Verdict == verdict.Restarted && n > 1 {
 			r.Verdict = verdict.Missing
+			if r.Attempt.Outcome == span.OutcomeSentFailed {
+				r.Verdict = verdict.Undecided
+			}
 			o.Results = []verdict.Result{r}
 			claim := report.Claim{TraceID: r.Attempt.TraceID, SpanID: r.Attempt.SpanID}
 			claim.Root[0] = byte(home + 1)
@@ -299,5 +311,5 @@ func TestMergeRefusesNothingAndTheSamePartTwice(t *testing.T) {
 	b.Add(missingOutcome(1))
 	r := b.Report(end(0))
 	_, err = Merge([]*report.Report{r, r})
-	require.EqualError(t, err, "merging reports: reports 1 and 2 are the same part of run run")
+	require.EqualError(t, err, "merging reports: reports 1 and 2 hold the same part of run run")
 }

@@ -64,13 +64,18 @@ func (b *Builder) rowKeys(l *span.Labels) rowKeys {
 	return k
 }
 
-// keys are the rows that an attempt counts in, by dimension.
+// keys are the rows that an attempt, once added, counts in, by dimension. In a
+// full table that is [Other].
 func (b *Builder) keys(a *span.Attempt) map[string]string {
 	k := b.rowKeys(a.Labels)
-	return map[string]string{
+	keys := map[string]string{
 		"phase": k.phase, "name": k.name, "attempt": strconv.Itoa(int(a.Number)),
 		"scenario": k.scenario, "service": k.service,
 	}
+	for dimension, key := range keys {
+		keys[dimension] = b.by[dimension].row(key).Key
+	}
+	return keys
 }
 
 // requestName is the name tag without its query, which may hold secrets.

@@ -45,7 +45,7 @@ type Run struct {
 	Options    map[string]string `json:"options,omitempty"`
 	Source     string            `json:"source,omitempty"`
 	Sampling   string            `json:"sampling,omitempty"`
-	Instances  int               `json:"instances,omitempty"` // processes whose parts were merged
+	Instances  int               `json:"instances,omitempty"` // parts that were merged
 }
 
 // Phase is one phase of the fault plan as it really ran.

@@ -228,7 +228,7 @@ func (r *Report) facts() []fact {
 		{"xk6-continuity", run.Version},
 		{"source", run.Source},
 		{"sampling", run.Sampling},
-		{"instances", instances},
+		{"parts merged", instances},
 		{"labels", pairs(run.Labels)},
 		{"options", pairs(run.Options)},
 	}

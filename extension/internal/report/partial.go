@@ -53,15 +53,17 @@ type Shard struct {
 // change: missing, a lost SERVER span told by counting, or undecided. It has
 // the rows that it counts in.
 type MissingAttempt struct {
-	TraceID  tracecontext.TraceID `json:"trace_id"`
-	SpanID   tracecontext.SpanID  `json:"span_id"`
-	Keys     map[string]string    `json:"keys"`               // row key by dimension
-	Start    time.Time            `json:"start,omitzero"`     // of the attempt
-	Order    int                  `json:"order,omitempty"`    // among the attempts of its trace
-	Injected bool                 `json:"injected,omitempty"` // a toxic took its context
-	Silent   bool                 `json:"silent,omitempty"`   // it got no answer
-	Verdict  string               `json:"verdict,omitempty"`  // as judged; empty for missing
-	Merged   string               `json:"merged,omitempty"`   // as merged; empty when unchanged
+	TraceID tracecontext.TraceID `json:"trace_id"`
+	SpanID  tracecontext.SpanID  `json:"span_id"`
+	Keys    map[string]string    `json:"keys"`           // row key by dimension
+	Start   time.Time            `json:"start,omitzero"` // of the attempt
+	// DurationMS is how long the attempt took, in milliseconds, rounded up.
+	DurationMS int    `json:"duration_ms,omitempty"`
+	Order      int    `json:"order,omitempty"`    // among the attempts of its trace
+	Injected   bool   `json:"injected,omitempty"` // a toxic took its context
+	Silent     bool   `json:"silent,omitempty"`   // it got no answer
+	Verdict    string `json:"verdict,omitempty"`  // as judged; empty for missing
+	Merged     string `json:"merged,omitempty"`   // as merged; empty when unchanged
 }
 
 // Claim is a SERVER span that names an attempt of another part. Its root is the
@@ -90,11 +92,17 @@ func (b *Builder) addEvidence(o verdict.Outcome) {
 		}
 		b.partial.Missing = append(b.partial.Missing, MissingAttempt{
 			TraceID: r.Attempt.TraceID, SpanID: r.Attempt.SpanID, Keys: b.keys(r.Attempt),
-			Start: time.Unix(0, r.Attempt.Start).UTC(), Order: i, Injected: r.Injected,
-			Verdict: judged,
-			Silent:  r.Attempt.Outcome != span.OutcomeAnswered,
+			Start: time.Unix(0, r.Attempt.Start).UTC(), DurationMS: wholeMS(r.Attempt.Duration),
+			Order: i, Injected: r.Injected, Verdict: judged,
+			Silent: r.Attempt.Outcome != span.OutcomeAnswered,
 		})
 	}
+}
+
+// wholeMS rounds nanoseconds up to milliseconds, also those that are whole.
+func wholeMS(nanoseconds int64) int {
+	const ms = int64(time.Millisecond)
+	return int(max(0, nanoseconds)/ms) + 1
 }
 
 // claimable reports whether a claim could change the verdict, and names the
