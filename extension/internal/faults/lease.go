@@ -32,6 +32,7 @@ type Lease interface {
 type Term struct {
 	Driver  bool
 	Elapsed time.Duration // of the plan, at least
+	Expired bool          // the driver before did not release it
 }
 
 // soleLease is the lease of a toxiproxy that nobody shares.

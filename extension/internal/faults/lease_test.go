@@ -171,9 +171,7 @@ func TestDriverThatLeavesIsFollowedByAnother(t *testing.T) {
 		wait(time.Second)
 		assert.Equal(t, 1, toxicsIn(t, handler), "in the same phase")
 		assert.Equal(t, "storm", second.Phase())
-		assert.Equal(t, []string{
-			`fault plan: took over from a load generator that has gone, in phase "storm"`,
-		}, second.warned.all())
+		assert.Empty(t, second.warned.all(), "its load had ended, as loads do")
 		wait(28 * time.Second)
 		assert.Equal(t, "after", second.Phase())
 		assert.Zero(t, toxicsIn(t, handler))

@@ -148,8 +148,10 @@ func (r *Runner) renew(ctx context.Context) error {
 	switch was := r.driver; {
 	case term.Driver && !was:
 		r.driver = true
-		r.warn(fmt.Sprintf("fault plan: took over from a load generator that has gone, "+
-			"in phase %q", r.Phase()))
+		if term.Expired { // else its load had ended before ours
+			r.warn(fmt.Sprintf("fault plan: took over from a load generator that has gone, "+
+				"in phase %q", r.Phase()))
+		}
 		return r.drive(ctx)
 	case !term.Driver && was:
 		r.driver, r.in = false, nil // they are the new driver's now

@@ -135,7 +135,9 @@ func (l *sharedLease) Renew(ctx context.Context, elapsed time.Duration) (Term, e
 	}
 	if !l.driver {
 		if !ok || time.Since(l.changed) >= leaseTerm {
-			return l.take(ctx, elapsed)
+			term, err := l.take(ctx, elapsed)
+			term.Expired = ok
+			return term, err
 		}
 		return l.follow(value)
 	}
