@@ -20,9 +20,9 @@ func (e *edge) mergeCommand() *cobra.Command {
 			"The result does not depend on their order. Parts of different runs are refused,\n" +
 			"unless --test names the one to merge. The reports of runners without a source of\n" +
 			"spans tell which attempts were sent; what no Collector judged is undecided.\n\n" +
-			"Of Collectors' parts verdicts, durations and the series are exact; the tables of edges\n" +
-			"and services leave out the traces that restarted on another shard, which a single\n" +
-			"process would have seen, and restarts that it would infer are missing.",
+			"Of Collectors' parts verdicts, durations and the series are exact; the tables of\n" +
+			"edges and services leave out traces that restarted on another shard, which a\n" +
+			"single process would have seen, and restarts that it would infer are missing.",
 		Example: "  k6 x continuity merge --output run.json runner-1.json runner-2.json",
 		Args:    atLeast(1, "one or more partial reports"),
 		RunE:    func(_ *cobra.Command, args []string) error { return e.merge(args, output, test) },
