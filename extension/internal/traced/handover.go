@@ -3,12 +3,12 @@ package traced
 import "slices"
 
 // keeps reports whether the last attempt is handed over with the operation's end.
-func (op *Operation) keeps() bool { return op.config.EndsAtOnce && !op.joined }
+func (op *Operation) keeps() bool { return op.config.EndsAtOnce }
 
-// announce opens the trace, once, unless its application span has. What calls it
-// holds mu, but for Start.
+// announce opens the trace, once, even where an application span has: a request
+// that nobody awaits outlives its span. What calls it holds mu, but for Start.
 func (op *Operation) announce() {
-	if !op.opened && !op.joined {
+	if !op.opened {
 		op.opened = true
 		op.client.sink.Open(op.traceID)
 	}
@@ -69,6 +69,8 @@ func (op *Operation) closed(x *exchange) (held bool) {
 	defer op.mu.Unlock()
 	switch {
 	case !op.keeps():
+	case op.handed && !op.client.sink.Expects():
+		op.client.sink.Whole(x.attempt)
 	case op.handed: // it was sent after the end
 		op.client.sink.Attempt(x.attempt)
 	default:

@@ -106,19 +106,37 @@ func TestARoundTripBehindTheEndIsToldOf(t *testing.T) {
 	assert.Equal(t, "open close attempt", r.sink.kinds())
 }
 
-func TestAnOperationInsideASpanKeepsNothing(t *testing.T) {
+// TestARequestMayOutliveItsApplicationSpan: nobody has to await it, so that it
+// opens and closes the trace by itself. A service may be slower than any linger.
+func TestARequestMayOutliveItsApplicationSpan(t *testing.T) {
 	t.Parallel()
 	echo := newEcho(t)
-	r := newRig(t, nil)
-	ctx, app := r.provider.StartSpan(t.Context(), "checkout", nil, r.sink)
-	config := operation("GET", echo.URL)
-	config.EndsAtOnce = true
-	op := r.client(ClientConfig{}).Start(ctx, config)
-	require.NoError(t, r.through(op, request(t, "GET", echo.URL)))
-	assert.Equal(t, "open attempt", r.sink.kinds())
-	op.End(nil)
-	app.End(nil)
-	assert.Equal(t, "open attempt close", r.sink.kinds())
+	for _, tt := range []struct {
+		name             string
+		deaf, endsAtOnce bool
+		end, want        string
+	}{
+		{"async", false, false, "open open close", "open open close attempt close"},
+		{"sync", false, true, "open open close", "open open close attempt close"},
+		{"async, nobody listens", true, false, "open open close", "open open close attempt close"},
+		{"sync, nobody listens", true, true, "open close", "open close attempt"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, nil)
+			r.sink.deaf = tt.deaf
+			ctx, app := r.provider.StartSpan(t.Context(), "checkout", nil, r.sink)
+			config := operation("GET", echo.URL)
+			config.EndsAtOnce = tt.endsAtOnce
+			op := r.client(ClientConfig{}).Start(ctx, config)
+			app.End(nil)
+			assert.Equal(t, tt.end, r.sink.kinds())
+			require.NoError(t, r.through(op, request(t, "GET", echo.URL)))
+			op.End(nil)
+			assert.Equal(t, tt.want, r.sink.kinds())
+			assert.Equal(t, app.TraceID(), r.sink.all()[0].TraceID)
+		})
+	}
 }
 
 func TestLastTellsTheIDsThatWereSent(t *testing.T) {

@@ -49,7 +49,6 @@ type Operation struct {
 	sampled    decision
 	random     bool // the trace id is random, and the client says so
 	excluded   bool
-	joined     bool            // part of an application span's trace: its end closes the trace
 	ctx        context.Context // the VU's: tells an interruption from a timeout
 	span       trace.Span      // nil without SDK spans
 	recorded   string          // url.full of the span
@@ -80,7 +79,7 @@ func (c *Client) Start(ctx context.Context, config OperationConfig) *Operation {
 	if parent.TraceID.IsZero() {
 		op.traceID = newTraceID()
 	} else {
-		op.traceID, op.joined = parent.TraceID, !remote
+		op.traceID = parent.TraceID
 	}
 	op.sampled = c.sampler.sample(op.traceID, parent)
 	op.random = c.config.RandomFlag &&
@@ -234,9 +233,7 @@ func (op *Operation) End(err error) {
 	if op.span != nil {
 		op.endSpan(err)
 	}
-	if !op.joined {
-		op.close()
-	}
+	op.close()
 }
 
 func (op *Operation) endSpan(err error) {
