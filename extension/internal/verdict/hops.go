@@ -22,7 +22,9 @@ type hops struct {
 }
 
 // hops follows every SERVER and CONSUMER span to its caller. A span of another
-// trace that claims an attempt is an orphan of this one.
+// trace that claims an attempt is an orphan of this one. What is not connected
+// proves nothing in a trace that settled early: its parents may be on their way,
+// or its attempt still under way.
 func (f *family) hops(results []Result) ([]Edge, []Presence) {
 	if len(f.services)+len(f.trace.Claimed) == 0 {
 		return []Edge{}, []Presence{}
@@ -31,20 +33,26 @@ func (f *family) hops(results []Result) ([]Edge, []Presence) {
 	for _, r := range f.services {
 		service := serviceOf(r)
 		root, _ := f.descent(r)
+		from, orphan := f.caller(r)
+		if f.early() && root == nil && from == Unknown {
+			continue
+		}
 		h.connected[service] = h.connected[service] || root != nil
 		if r.Handles() {
-			from, orphan := f.caller(r)
 			h.edge(from, service, orphan)
 		}
 	}
 	for i := range f.trace.Claimed {
 		r := &f.trace.Claimed[i]
 		service := serviceOf(r)
-		h.connected[service] = h.connected[service] || false
 		from := Unknown
 		if slices.ContainsFunc(results, func(x Result) bool { return x.Server == r }) {
 			from = Load
 		}
+		if f.early() && from == Unknown {
+			continue
+		}
+		h.connected[service] = h.connected[service] || false
 		if from == Load || r.ParentID.IsZero() {
 			h.edge(from, service, true)
 		}
