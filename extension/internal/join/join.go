@@ -83,7 +83,14 @@ type Trace struct {
 	Detail      string        // why a partial or interrupted trace is undecided
 	Redelivered int           // spans that came again
 	Truncated   int           // spans beyond MaxSpans, which are not in Spans
-	SettleTime  time.Duration // from the last attempt's end to settling
+	SettleTime  time.Duration // from the last attempt's end to settling; 0 without attempts
+}
+
+// Waited reports whether SettleTime tells how long spans were waited for: not
+// for a trace without attempts, nor for one that settled early or of which the
+// source could not tell.
+func (t *Trace) Waited() bool {
+	return t.SettleTime > 0 && (t.Reason == ReasonComplete || t.Reason == ReasonTimeout)
 }
 
 // Root is a SERVER span offered to the attempt with that index.

@@ -28,7 +28,8 @@ type instruments struct {
 	received *metrics.Metric
 	// dropped counts the client spans that could not be exported.
 	dropped *metrics.Metric
-	// settleTime is the time from a trace's last attempt to its verdict.
+	// settleTime is the time from a trace's last attempt to its verdict, of the
+	// traces that spans were waited for.
 	settleTime *metrics.Metric
 }
 
@@ -118,7 +119,9 @@ func (t *tally) add(outcome verdict.Outcome, now time.Time) {
 	for range outcome.ExpectedMissing {
 		t.sample(t.continuity, settled, now, 0)
 	}
-	t.sample(t.settleTime, settled, now, metrics.D(outcome.Trace.SettleTime))
+	if outcome.Trace.Waited() {
+		t.sample(t.settleTime, settled, now, metrics.D(outcome.Trace.SettleTime))
+	}
 }
 
 func (t *tally) addResult(result *verdict.Result, tags *metrics.TagSet) {

@@ -32,7 +32,9 @@ func (b *Builder) Add(o verdict.Outcome) {
 		}
 	}
 	b.totals.HopBreaks += uint64(len(o.ExpectedMissing))
-	b.hist["settle_ms"].Record(o.Trace.SettleTime)
+	if o.Trace.Waited() {
+		b.hist["settle_ms"].Record(o.Trace.SettleTime)
+	}
 	b.extra.FlagBreaks += o.FlagBreaks
 	b.extra.StateBreaks += o.StateBreaks
 	b.addHops(o)
