@@ -25,6 +25,7 @@ type entry struct {
 	hopeful     bool // something that is not due may still come
 	concluded   bool // the source has no more
 	settled     bool
+	renewed     bool // spans may have gone with the attempts before these
 }
 
 // rare is what few traces have.

@@ -80,16 +80,29 @@ func (s *Store) settle(sh *shard, e *entry, reason Reason, now time.Time) {
 	t := &Trace{
 		ID: e.id, Attempts: e.attempts, Spans: e.spans, Claimed: odd.claimed, Reason: reason,
 		Detail: odd.partial, Redelivered: odd.redelivered, Truncated: odd.truncated,
-		SettleTime: time.Duration(max(0, now.UnixNano()-e.lastAttempt)),
 	}
-	if doubt := s.doubt.Load(); doubt != nil && reason == ReasonTimeout {
-		t.Reason, t.Detail = ReasonPartial, *doubt
+	if len(e.attempts) > 0 {
+		t.SettleTime = time.Duration(max(0, now.UnixNano()-e.lastAttempt))
+	}
+	if detail := s.doubts(e); detail != "" && reason == ReasonTimeout {
+		t.Reason, t.Detail = ReasonPartial, detail
 	}
 	if t.Reason == ReasonTimeout {
 		t.Roots = s.offer(e)
 	}
 	sh.ready = append(sh.ready, t)
 	e.attempts, e.spans, e.rare = nil, nil, nil // a queue may hold the entry for a while
+}
+
+// doubts says why spans that are absent prove nothing; empty when they do.
+func (s *Store) doubts(e *entry) string {
+	if doubt := s.doubt.Load(); doubt != nil {
+		return *doubt
+	}
+	if e.renewed {
+		return "the trace has too many attempts"
+	}
+	return ""
 }
 
 // giveUp remembers that operations of a settled trace are under way.

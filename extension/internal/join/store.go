@@ -73,13 +73,19 @@ func (s *Store) Close(id tracecontext.TraceID, now time.Time) {
 	}
 }
 
-// Attempt records a round trip that has ended.
+// Attempt records a round trip that has ended. One that comes after its trace
+// has settled, behind the end of all operations, is partial: its spans may have
+// come and gone.
 func (s *Store) Attempt(a span.Attempt, now time.Time) {
 	s.attempts.Add(1)
 	sh := s.lock(a.TraceID)
 	defer sh.mu.Unlock()
 	if g := sh.given[a.TraceID]; g != nil {
 		s.giveBack(sh, a, g.reason, g.detail)
+		return
+	}
+	if sh.traces[a.TraceID] == nil && sh.wasSettled(a.TraceID) {
+		s.giveBack(sh, a, ReasonPartial, "its trace had settled before it ended")
 		return
 	}
 	s.record(sh, s.entry(sh, a.TraceID, now), a, now)
@@ -142,7 +148,7 @@ func (s *Store) renew(sh *shard, e *entry, now time.Time) *entry {
 	s.settle(sh, e, ReasonEvicted, now)
 	s.evicted.Add(1)
 	e = s.entry(sh, e.id, now)
-	e.operations = operations
+	e.operations, e.renewed = operations, true
 	return e
 }
 
@@ -178,14 +184,16 @@ func (s *Store) Doubt(detail string) {
 	s.doubt.Store(&detail)
 }
 
-// Owes reports whether a SERVER span is waited for, for any attempt so far.
+// Owes reports whether a SERVER span is waited for, for any attempt, and none of
+// the operations is under way.
 func (s *Store) Owes(id tracecontext.TraceID) bool {
 	sh := s.lock(id)
 	defer sh.mu.Unlock()
 	e := sh.traces[id]
-	return e != nil && slices.ContainsFunc(e.attempts, func(a span.Attempt) bool {
-		return awaits(&a) > 0
-	})
+	if e == nil || e.operations > 0 {
+		return false
+	}
+	return slices.ContainsFunc(e.attempts, func(a span.Attempt) bool { return awaits(&a) > 0 })
 }
 
 // Spans takes a batch of spans. The slice may be reused after the call.
