@@ -126,7 +126,7 @@ func newMerger() *merger {
 // identify notes of which run a part is.
 func (m *merger) identify(p *report.Report) {
 	m.addRun(&p.Run)
-	m.test = testID(p)
+	m.test = cmp.Or(testID(p), m.test) // a part that names none may be of any
 }
 
 func (m *merger) empty() bool { return m.out.Run.Instances == 0 }

@@ -219,3 +219,17 @@ func requireAddsUp(t *rapid.T, r *report.Report) {
 	require.Equal(t, r.Totals.Attempts, r.Histograms["duration_ms"].Count())
 	require.Equal(t, r.Totals.Broken, r.Control.Detected+r.Control.FalseBreak+r.Control.Unsure)
 }
+
+func TestPartsOfTwoTestsAreRefusedWhateverIsBetweenThem(t *testing.T) {
+	t.Parallel()
+	of := func(instance, test string) *report.Report {
+		p := shardPart(stretchOf(instance, 1, 1, 0, 60))
+		p.Run.ID = test
+		return p
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		parts := rapid.Permutation([]*report.Report{of("a", "x"), of("b", "y"), nameless()}).Draw(t, "order")
+		_, err := Merge(parts)
+		require.ErrorIs(t, err, ErrForeignPart)
+	})
+}
