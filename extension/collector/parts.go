@@ -162,9 +162,7 @@ func (p *parts) write(spans report.Spans, stopped bool, now time.Time) error {
 			warnOfRoom(b, grown)
 		}
 		p.sign(b, test, stopped, now)
-		name := fmt.Sprintf("%s-%s-%04d.json",
-			p.begun.UTC().Format("20060102T150405Z"), p.instance, p.written)
-		err := writeFile(p.config.Directory, name, func(w io.Writer) error {
+		err := writeFile(p.config.Directory, p.freeName(), func(w io.Writer) error {
 			return report.WriteJSON(w, b.Report(now)) //nolint:wrapcheck // says enough
 		})
 		if err != nil {
@@ -182,6 +180,18 @@ func (p *parts) write(spans report.Spans, stopped bool, now time.Time) error {
 		p.begun = now
 	}
 	return errors.Join(errs...)
+}
+
+// freeName is a file name that no part has: a Collector that was started again at
+// once, or another one of the same name, must not write over what is there.
+func (p *parts) freeName() string {
+	for ; ; p.written++ {
+		name := fmt.Sprintf("%s-%s-%04d.json",
+			p.begun.UTC().Format("20060102T150405Z"), p.instance, p.written)
+		if _, err := os.Lstat(filepath.Join(p.config.Directory, name)); err != nil {
+			return name
+		}
+	}
 }
 
 // sign puts the shard's record into a part.

@@ -189,3 +189,17 @@ func TestTheLedgerOfSpansIsInTheMergeOfEveryTest(t *testing.T) {
 		assert.Equal(t, test, r.Run.ID)
 	}
 }
+
+func TestACollectorDoesNotWriteOverThePartsOfAnother(t *testing.T) {
+	t.Parallel()
+	dir, now := t.TempDir(), time.Unix(1_800_000_000, 0)
+	for seed := range 2 { // of one name, in the same second
+		s := newShard(dir, "a", now.Add(time.Duration(seed)))
+		load := newTraffic(uint64(seed), now.Add(time.Minute).UnixNano())
+		load.operation("baseline", "continued")
+		require.NoError(t, s.intake.take(batch(load.spans...), now))
+		s.advance(now.Add(time.Minute))
+		s.stop(t, now.Add(2*time.Minute))
+	}
+	assert.Equal(t, uint64(2), merged(t, dir).Totals.Attempts)
+}
