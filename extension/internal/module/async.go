@@ -15,6 +15,7 @@ type asyncSend struct {
 	ctx             context.Context // of the iteration
 	native          func() (*sobek.Promise, error)
 	resolve, reject func(any) error
+	stop            func() bool // ends the watch on ctx
 }
 
 // asyncRequest is http.asyncRequest(method, url, body, params).
@@ -36,6 +37,7 @@ func (c *client) asyncRequest(call sobek.FunctionCall) sobek.Value {
 		throw(c.instance.vu, err)
 	}
 	a := &asyncSend{send: s, ctx: c.instance.vu.Context(), native: native}
+	a.stop = context.AfterFunc(a.ctx, s.op.Leave) // nothing of the script runs then
 	var promise *sobek.Promise
 	promise, a.resolve, a.reject = rt.NewPromise()
 	if err := a.start(0); err != nil {
@@ -44,13 +46,19 @@ func (c *client) asyncRequest(call sobek.FunctionCall) sobek.Value {
 	return rt.ToValue(promise)
 }
 
+// end ends the operation.
+func (a *asyncSend) end(err error) {
+	a.stop()
+	a.op.End(err)
+}
+
 // start sends one attempt and continues when its promise settles. The
 // operation is over when it fails.
 func (a *asyncSend) start(backoff time.Duration) (err error) {
 	done := false
 	defer func() {
 		if !done {
-			a.op.End(err)
+			a.end(err)
 		}
 	}()
 	a.hooks.before(a.send)
@@ -82,7 +90,7 @@ func (a *asyncSend) fulfilled(call sobek.FunctionCall) sobek.Value {
 	if a.again(outcomeOf(resp, nil)) {
 		return sobek.Undefined()
 	}
-	a.op.End(nil)
+	a.end(nil)
 	a.settle(a.resolve(a.response(resp)))
 	return sobek.Undefined()
 }
@@ -93,7 +101,7 @@ func (a *asyncSend) rejected(call sobek.FunctionCall) sobek.Value {
 	if a.again(outcome{failed: true}) {
 		return sobek.Undefined()
 	}
-	a.op.End(err)
+	a.end(err)
 	a.settle(a.reject(call.Argument(0)))
 	return sobek.Undefined()
 }
@@ -103,7 +111,7 @@ func (a *asyncSend) after(hook func()) {
 	done := false
 	defer func() {
 		if !done {
-			a.op.End(nil)
+			a.end(nil)
 		}
 	}()
 	hook()
@@ -137,7 +145,7 @@ func (a *asyncSend) resume(backoff time.Duration) error {
 
 // abandon gives up when the VU was interrupted.
 func (a *asyncSend) abandon() error {
-	a.op.End(a.ctx.Err())
+	a.end(a.ctx.Err())
 	return a.reject(a.ctx.Err())
 }
 

@@ -236,6 +236,23 @@ func (op *Operation) End(err error) {
 	op.close()
 }
 
+// Leave closes the operation of a VU that was interrupted: its round trips end by
+// themselves, and nobody will call End.
+func (op *Operation) Leave() {
+	op.mu.Lock()
+	left := op.excluded || op.ended
+	op.ended = true
+	op.mu.Unlock()
+	if left {
+		return
+	}
+	op.Release()
+	if op.span != nil {
+		op.span.End()
+	}
+	op.close()
+}
+
 func (op *Operation) endSpan(err error) {
 	if err != nil && !op.interrupted(err) {
 		op.span.SetAttributes(attribute.String("error.type", failure(err)))
