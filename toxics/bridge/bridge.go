@@ -184,7 +184,16 @@ func (b *Bridge) dial() (*tls.Conn, error) {
 
 // requests passes on what the client sends, with the upstream's Host.
 func (b *Bridge) requests(to io.Writer, from io.Reader, asked *queue) {
-	parser := httpstream.NewRequestParser()
+	passOn(to, from, httpstream.NewRequestParser(), func(h *httpstream.Head) {
+		asked.push(b, h)
+		h.Set("Host", b.host)
+	})
+}
+
+// passOn copies a stream of messages, with every head as edit leaves it.
+func passOn(
+	to io.Writer, from io.Reader, parser *httpstream.Parser, edit func(*httpstream.Head),
+) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
@@ -195,8 +204,7 @@ func (b *Bridge) requests(to io.Writer, from io.Reader, asked *queue) {
 			}
 			out := part.Data
 			if part.Kind == httpstream.KindHead {
-				asked.push(b, part.Head)
-				part.Head.Set("Host", b.host)
+				edit(part.Head)
 				out = part.Head.Bytes()
 			}
 			if _, err := to.Write(out); err != nil {

@@ -62,28 +62,7 @@ func (b *Bridge) responses(to io.Writer, from io.Reader, requests *queue) {
 		request, _ := requests.front()
 		return request.method
 	})
-	buffer := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buffer)
-		for data := buffer[:n]; len(data) > 0; {
-			var part httpstream.Part
-			if part, data = parser.Next(data); part.Kind == httpstream.KindNone {
-				break
-			}
-			out := part.Data
-			if part.Kind == httpstream.KindHead {
-				b.rewrite(part.Head, requests)
-				out = part.Head.Bytes()
-			}
-			if _, err := to.Write(out); err != nil {
-				return
-			}
-		}
-		if err != nil {
-			_, _ = to.Write(parser.Pending()) // an incomplete head goes on as it is
-			return
-		}
-	}
+	passOn(to, from, parser, func(h *httpstream.Head) { b.rewrite(h, requests) })
 }
 
 // rewrite edits the head of a response to the oldest request.
