@@ -62,7 +62,9 @@ func BenchmarkWriteLarge(b *testing.B) {
 func large(tb testing.TB, seed uint64) *report.Report {
 	tb.Helper()
 	random := rand.New(rand.NewPCG(seed, 9))
-	b := report.NewBuilder(testRun("run"), report.BuilderOptions{Seed: seed})
+	run := testRun("run")
+	run.Labels = map[string]string{testLabel: "bench"}
+	b := report.NewBuilder(run, report.BuilderOptions{Seed: seed})
 	for i := range 20_000 {
 		g := group{verdict: verdict.Continued, number: 1 + i%3, ms: 20 + float64(i%50)}
 		if i%1000 == 0 {
