@@ -13,7 +13,10 @@
 // All of them share one [Selector]. Every response that a toxic made or
 // changed says so: `X-Toxic: <type>; mode=…; name=…; phase=…`; the mode of a
 // request whose trace context was taken or mangled starts with "context". The
-// phase is there, percent-encoded, when a plan put the toxic in.
+// phase is there, percent-encoded, when a plan put the toxic in. A cut of a body
+// whose length is not known when its head goes out (chunked, or closed at its end)
+// is announced like this as well; if the body ends before the cut, the response is
+// marked, but nothing was injected, and nothing is counted.
 //
 // What http_header's mangle does to a traceparent shows in the verdict on the
 // attempt: mangle_as "ids", the default, makes the service go on with a trace that
