@@ -99,7 +99,7 @@ func (r *run) spans() report.Spans {
 func (r *run) snapshot(now time.Time) *report.Report {
 	r.builder.SetSpans(r.spans())
 	r.faults.report(r.builder, r.warn)
-	if o := r.options.Load(); o != nil {
+	if o := r.options.Swap(nil); o != nil { // the builder keeps them
 		r.builder.SetOptions(loadOptions(o))
 	}
 	return r.builder.Report(now)

@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"maps"
-	"slices"
 	"strings"
 
 	"go.k6.io/k6/v2/lib"
@@ -38,8 +36,8 @@ func loadOptions(o *lib.Options) map[string]string {
 		for _, secret := range []string{"env", "tags", "options"} {
 			delete(set, secret)
 		}
-		for _, field := range slices.Sorted(maps.Keys(set)) {
-			putOption(out, "k6.scenarios."+name+"."+field, set[field])
+		for field, value := range set {
+			putOption(out, "k6.scenarios."+name+"."+field, value)
 		}
 	}
 	return out
