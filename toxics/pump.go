@@ -19,7 +19,7 @@ type pump struct {
 	until time.Time
 	eof   bool // the input has ended
 	ended bool // nothing more is to be written
-	timer *time.Timer
+	timer alarm
 }
 
 // emit adds to the output. Neighbouring parts of the input stay where they are.
@@ -56,7 +56,7 @@ func (p *pump) flush(stub *toxics.ToxicStub, to net.Conn) bool {
 	default:
 	}
 	for {
-		p.alarm(blockedCheck)
+		p.timer.set(blockedCheck)
 		select {
 		case stub.Output <- chunk:
 			p.timer.Stop()
@@ -101,14 +101,16 @@ func (p *pump) chunk() *stream.StreamChunk {
 	return &stream.StreamChunk{Data: out, Timestamp: time.Now()}
 }
 
-// alarm sets the pump's timer.
-func (p *pump) alarm(d time.Duration) <-chan time.Time {
-	if p.timer == nil {
-		p.timer = time.NewTimer(d)
+// alarm is a timer that is made when it is first set.
+type alarm struct{ *time.Timer }
+
+func (a *alarm) set(d time.Duration) <-chan time.Time {
+	if a.Timer == nil {
+		a.Timer = time.NewTimer(d)
 	} else {
-		p.timer.Reset(d)
+		a.Reset(d)
 	}
-	return p.timer.C
+	return a.C
 }
 
 // waits reports whether a delay is under way.
@@ -120,9 +122,9 @@ func (p *pump) deadline() <-chan time.Time {
 		return nil
 	}
 	if d := time.Until(p.until); d > 0 {
-		return p.alarm(d)
+		return p.timer.set(d)
 	}
-	return p.alarm(0) // it has just ended
+	return p.timer.set(0) // it has just ended
 }
 
 // finish closes the stub and reads its input to the end: what feeds it would

@@ -46,7 +46,7 @@ type scriptRun struct {
 	onResponse goja.Callable
 	limit      time.Duration
 	growth     uint64 // of the heap, in bytes
-	timer      *time.Timer
+	timer      alarm
 	random     uint64
 	retired    atomic.Bool // a call runs on; the runtime is its alone
 }
@@ -128,7 +128,7 @@ func (s *scriptRun) await(call *scriptCall) outcome {
 		case out := <-call.done:
 			s.timer.Stop()
 			return out
-		case <-s.alarm(wait):
+		case <-s.timer.set(wait):
 		}
 		now := liveHeap()
 		if heap == 0 {
@@ -151,7 +151,7 @@ func (s *scriptRun) stop(call *scriptCall, cause error) outcome {
 		s.timer.Stop()
 		s.vm.ClearInterrupt()
 		return out
-	case <-s.alarm(scriptGrace):
+	case <-s.timer.set(scriptGrace):
 	}
 	s.retired.Store(true)
 	if call.state.CompareAndSwap(running, givenUp) {
@@ -159,15 +159,6 @@ func (s *scriptRun) stop(call *scriptCall, cause error) outcome {
 	}
 	return outcome{err: fmt.Errorf("%w and could not be interrupted, such as in a regular "+
 		"expression; it starts anew", cause)}
-}
-
-func (s *scriptRun) alarm(d time.Duration) <-chan time.Time {
-	if s.timer == nil {
-		s.timer = time.NewTimer(d)
-	} else {
-		s.timer.Reset(d)
-	}
-	return s.timer.C
 }
 
 // liveHeap is how many bytes of the process were in use at its last collection.
