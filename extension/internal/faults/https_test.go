@@ -2,8 +2,6 @@ package faults_test
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"io"
 	"strings"
 	"testing"
@@ -45,18 +43,12 @@ func TestHTTPSUpstream(t *testing.T) {
 func TestHTTPSUpstreamWithAClientCertificate(t *testing.T) {
 	t.Parallel()
 	a := bridgetest.NewAuthority(t)
-	s := bridgetest.NewService(t, a, "localhost", func(config *tls.Config) {
-		config.ClientAuth = tls.RequireAndVerifyClientCert
-		config.ClientCAs = x509.NewCertPool()
-		config.ClientCAs.AddCert(a.Cert)
-	})
-	cert, key := a.Sign(t, "the load", false)
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(t, err)
+	s := bridgetest.NewService(t, a, "localhost", a.Require)
+	cert, key := a.ClientFiles(t, "the load")
 	ctl, c := newEmbedded(t, nil), client(t)
 	with := addProxy(t, ctl, faults.ProxyConfig{
 		Name: "with", Upstream: s.Upstream(), CAFile: a.File,
-		ClientCert: bridgetest.WritePEM(t, "CERTIFICATE", cert.Raw), ClientKey: bridgetest.WritePEM(t, "PRIVATE KEY", der),
+		ClientCert: cert, ClientKey: key,
 	})
 	status, _, body := get(c, with)
 	assert.Equal(t, 200, status, body)
@@ -105,19 +97,12 @@ func TestHTTPSUpstreamOfARemoteToxiproxy(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	a := bridgetest.NewAuthority(t)
-	s := bridgetest.NewService(t, a, "localhost", func(config *tls.Config) {
-		config.ClientAuth = tls.RequireAndVerifyClientCert
-		config.ClientCAs = x509.NewCertPool()
-		config.ClientCAs.AddCert(a.Cert)
-	})
-	cert, key := a.Sign(t, "the load", false)
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(t, err)
+	s := bridgetest.NewService(t, a, "localhost", a.Require)
+	cert, key := a.ClientFiles(t, "the load")
 	url := toxiproxyServer(t)
 	config := faults.ProxyConfig{
 		Name: "shop", Upstream: s.Upstream(), CAFile: a.File, RewriteLocation: true,
-		ClientCert: bridgetest.WritePEM(t, "CERTIFICATE", cert.Raw),
-		ClientKey:  bridgetest.WritePEM(t, "PRIVATE KEY", der),
+		ClientCert: cert, ClientKey: key,
 	}
 	first, second, c := newRemote(t, url), newRemote(t, url), client(t)
 	shop := addProxy(t, first, config)
@@ -134,7 +119,7 @@ func TestHTTPSUpstreamOfARemoteToxiproxy(t *testing.T) {
 	assert.Empty(t, proxiesOf(t, url))
 
 	stock := newRemote(t, plainToxiproxy(t))
-	_, err = stock.AddProxy(ctx, config)
+	_, err := stock.AddProxy(ctx, config)
 	require.ErrorContains(t, err, "https upstreams need the embedded toxiproxy or one with HTTP "+
 		"toxics (bin/toxiproxy), got ")
 }

@@ -65,6 +65,22 @@ func (a *Authority) Sign(
 	return cert, key
 }
 
+// Require makes a service ask its clients for a certificate of the authority.
+func (a *Authority) Require(config *tls.Config) {
+	config.ClientAuth = tls.RequireAndVerifyClientCert
+	config.ClientCAs = x509.NewCertPool()
+	config.ClientCAs.AddCert(a.Cert)
+}
+
+// ClientFiles signs a certificate for a client and writes it and its key.
+func (a *Authority) ClientFiles(tb testing.TB, name string) (certFile, keyFile string) {
+	tb.Helper()
+	cert, key := a.Sign(tb, name, false)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(tb, err)
+	return WritePEM(tb, "CERTIFICATE", cert.Raw), WritePEM(tb, "PRIVATE KEY", der)
+}
+
 // WritePEM writes a file and returns its path.
 func WritePEM(tb testing.TB, kind string, der []byte) string {
 	tb.Helper()
