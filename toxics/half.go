@@ -3,6 +3,7 @@ package toxics
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/Shopify/toxiproxy/v2/stream"
@@ -103,7 +104,7 @@ func passThrough(stub *toxics.ToxicStub) {
 // release passes on what a half still holds when it is taken out.
 func release(stub *toxics.ToxicStub, held ...[]byte) {
 	for _, data := range held {
-		if len(data) > 0 {
+		for data := range slices.Chunk(data, maxChunk) {
 			chunk := &stream.StreamChunk{Data: data, Timestamp: time.Now()}
 			_ = stub.WriteOutput(chunk, 5*time.Second) // toxiproxy's own bound
 		}

@@ -43,13 +43,26 @@ func (p *pump) emit(data []byte) {
 // tells nobody.
 const blockedCheck = 250 * time.Millisecond
 
+// maxChunk bounds what goes on as one chunk. Toxiproxy v2.12.0 loses the end of one
+// of more than 64 KiB, when the next is there before it has been read:
+// stream.ChanReader.
+const maxChunk = 32 << 10
+
 // flush hands on the output, and returns false when the connection that it is
 // for is gone.
 func (p *pump) flush(stub *toxics.ToxicStub, to net.Conn) bool {
-	chunk := p.chunk()
-	if chunk == nil {
-		return true
+	for {
+		chunk := p.chunk()
+		if chunk == nil {
+			return true
+		}
+		if !p.hand(stub, chunk, to) {
+			return false
+		}
 	}
+}
+
+func (p *pump) hand(stub *toxics.ToxicStub, chunk *stream.StreamChunk, to net.Conn) bool {
 	select {
 	case stub.Output <- chunk: // who reads it mostly waits for it
 		return true
@@ -86,18 +99,20 @@ func (p *pump) renew(x *exchange) {
 	}
 }
 
-// chunk takes the output; nil for none. What goes out as it has just come in is
-// the chunk that came.
+// chunk takes the next of the output; nil for none. What goes out as it has just
+// come in is the chunk that came.
 func (p *pump) chunk() *stream.StreamChunk {
 	came, out := p.came, p.out
 	p.came, p.out = nil, nil
 	switch {
 	case len(out) == 0:
+		p.owned = false
 		return nil
 	case came != nil && !p.owned && len(out) == len(came.Data) && &out[0] == &came.Data[0]:
 		return came
+	case len(out) > maxChunk:
+		out, p.out = out[:maxChunk], out[maxChunk:]
 	}
-	p.owned = false
 	return &stream.StreamChunk{Data: out, Timestamp: time.Now()}
 }
 
