@@ -171,6 +171,18 @@ func cutCases() []contractCase {
 			},
 			counts: [2]uint64{4, 3},
 		},
+		{
+			name:      "http_body behind the end of every body",
+			toxicSpec: spec("http_body", `"bytes":16`),
+			seen:      seen{client: untouched(), service: serviceSeesAll()},
+			counts:    [2]uint64{4, 0},
+		},
+		{
+			name:      "http_reset behind the end of every body",
+			toxicSpec: spec("http_reset", `"when":"body","bytes":1000000`),
+			seen:      seen{client: untouched(), service: serviceSeesAll()},
+			counts:    [2]uint64{4, 0},
+		},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -56,6 +57,16 @@ func (c *contractCase) check(tb testing.TB, w *wire, got seen, how string) {
 	require.Equal(tb, selected, counted.Selected, how)
 	require.Equal(tb, injected, counted.Injected, how)
 	require.Zero(tb, counted.PassedThrough+counted.Unpaired+counted.Errors, how)
+	marks := strings.Count(strings.Join(got.client, "\n"), " ["+c.kind+"; ")
+	require.Equal(tb, uint64(marks), counted.Marked, how)
+	requireBalance(tb, counted.Counts, how)
+}
+
+// requireBalance holds counts to what they say of each other when no request is
+// under way.
+func requireBalance(tb testing.TB, c Counts, how string) {
+	tb.Helper()
+	require.Equal(tb, c.Injected+c.Unreached, c.Marked+c.Unmarked, "%s: %+v", how, c)
 }
 
 // TestContract is what every toxic has to pass: pipelined requests of every

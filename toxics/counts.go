@@ -10,9 +10,11 @@ import (
 // counts outlive updates and removals of their toxic, so that requests which
 // are under way then are not lost to them.
 type counts struct {
-	seen, selected, injected, errors atomic.Uint64
-	lastError                        atomic.Pointer[string]
-	also                             *counts // of a shared entry
+	seen, selected, injected    atomic.Uint64
+	marked, unreached, unmarked atomic.Uint64
+	errors                      atomic.Uint64
+	lastError                   atomic.Pointer[string]
+	also                        *counts // of a shared entry
 }
 
 func (c *counts) saw() {
@@ -30,6 +32,27 @@ func (c *counts) chose() {
 func (c *counts) did() {
 	for ; c != nil; c = c.also {
 		c.injected.Add(1)
+	}
+}
+
+// marks counts a response that goes out with the toxic's mark.
+func (c *counts) marks() {
+	for ; c != nil; c = c.also {
+		c.marked.Add(1)
+	}
+}
+
+// missed counts a marked response whose body ended before the cut.
+func (c *counts) missed() {
+	for ; c != nil; c = c.also {
+		c.unreached.Add(1)
+	}
+}
+
+// kept counts a fault of a request that had no response to mark.
+func (c *counts) kept() {
+	for ; c != nil; c = c.also {
+		c.unmarked.Add(1)
 	}
 }
 
@@ -59,12 +82,24 @@ type ledgerEntry struct {
 	counts counts
 }
 
-// Counts are what one toxic has counted. PassedThrough and Unpaired are the
-// same for all toxics of a hub and count from the hub's start.
+// Counts are what one toxic has counted. When no request is under way,
+//
+//	injected + unreached = marked + unmarked
+//
+// and marked is what a client that has read all of its responses finds in them.
+// PassedThrough and Unpaired are the same for all toxics of a hub and count from the
+// hub's start.
 type Counts struct {
-	Seen          uint64 `json:"seen"`             // requests that passed while the toxic was in
-	Selected      uint64 `json:"selected"`         // of those, chosen by the selector
-	Injected      uint64 `json:"injected"`         // of those, where the fault took place
+	Seen     uint64 `json:"seen"`     // requests that passed while the toxic was in
+	Selected uint64 `json:"selected"` // of those, chosen by the selector
+	Injected uint64 `json:"injected"` // of those, where the fault took place
+	Marked   uint64 `json:"marked"`   // responses that went out with the toxic's mark
+	// Unreached are marked responses where nothing took place: their body ended
+	// before the cut.
+	Unreached uint64 `json:"unreached,omitempty"`
+	// Unmarked are requests where the fault took place and no response went out: the
+	// connection was reset, or the service did not answer.
+	Unmarked      uint64 `json:"unmarked,omitempty"`
 	PassedThrough uint64 `json:"passed_through"`   // connections that were not HTTP/1.1
 	Unpaired      uint64 `json:"unpaired"`         // connections that were open before the hub
 	Errors        uint64 `json:"errors,omitempty"` // calls of a script that failed
@@ -115,6 +150,9 @@ func (h *Hub) counters(r *rule) Counters {
 	now.Seen -= r.base.Seen
 	now.Selected -= r.base.Selected
 	now.Injected -= r.base.Injected
+	now.Marked -= r.base.Marked
+	now.Unreached -= r.base.Unreached
+	now.Unmarked -= r.base.Unmarked
 	now.Errors -= r.base.Errors
 	return Counters{Name: r.name, Type: r.kind, Mode: r.mode, Phase: r.phase, Counts: now}
 }
@@ -141,7 +179,10 @@ func (h *Hub) Totals() []Counters {
 // read reads the parts in the order that never shows more injected than
 // selected, nor more selected than seen.
 func (h *Hub) read(c *counts) Counts {
-	out := Counts{Injected: c.injected.Load(), Errors: c.errors.Load()}
+	out := Counts{
+		Marked: c.marked.Load(), Unreached: c.unreached.Load(), Unmarked: c.unmarked.Load(),
+		Injected: c.injected.Load(), Errors: c.errors.Load(),
+	}
 	out.Selected = c.selected.Load()
 	out.Seen = c.seen.Load()
 	out.PassedThrough, out.Unpaired = h.opaque.Load(), h.unpaired.Load()

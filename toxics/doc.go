@@ -13,10 +13,16 @@
 // All of them share one [Selector]. Every response that a toxic made or
 // changed says so: `X-Toxic: <type>; mode=…; name=…; phase=…`; the mode of a
 // request whose trace context was taken or mangled starts with "context". The
-// phase is there, percent-encoded, when a plan put the toxic in. A cut of a body
-// whose length is not known when its head goes out (chunked, or closed at its end)
-// is announced like this as well; if the body ends before the cut, the response is
-// marked, but nothing was injected, and nothing is counted.
+// phase is there, percent-encoded, when a plan put the toxic in.
+//
+// Marks and counters can be held against each other: injected + unreached = marked +
+// unmarked, see [Counts]. A head says before its body that this will be cut. Where
+// the body's length is not known (chunked, or closed at its end), the head is held
+// back until the byte that the cut hits has come, or the body has ended: for 100 ms
+// and 64 KiB at most, as a stream must not wait. After that it goes out with the mark,
+// and a body that ends before the cut counts as unreached, as does one whose service
+// stops short of the length that it gave. Unmarked are faults of requests that no
+// response went out for.
 //
 // What http_header's mangle does to a traceparent shows in the verdict on the
 // attempt: mangle_as "ids", the default, makes the service go on with a trace that

@@ -26,6 +26,7 @@ type link struct {
 
 	mu    sync.Mutex
 	queue []*exchange // in the order of the requests
+	shut  bool        // no response goes out any longer
 }
 
 func newLink(h *Hub) *link {
@@ -40,11 +41,27 @@ func newLink(h *Hub) *link {
 func (l *link) push(x *exchange) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.queue) >= maxQueue {
+	switch {
+	case l.shut:
+		x.settle()
+	case len(l.queue) >= maxQueue:
 		return false
+	default:
+		l.queue = append(l.queue, x)
 	}
-	l.queue = append(l.queue, x)
 	return true
+}
+
+// shutDown is called when no response goes out any longer. What waits for one has none.
+func (l *link) shutDown() {
+	l.mu.Lock()
+	waiting := l.queue
+	l.queue, l.shut = nil, true
+	l.mu.Unlock()
+	for _, x := range waiting {
+		x.settle()
+	}
+	signal(l.room)
 }
 
 // notify wakes the response half.
@@ -67,7 +84,9 @@ func (l *link) front() *exchange {
 	return l.queue[0]
 }
 
-func (l *link) pop() {
+// done is called when the response to the oldest request is whole.
+func (l *link) done(x *exchange) {
+	x.settle()
 	l.mu.Lock()
 	full := len(l.queue) == maxQueue
 	l.queue = slices.Delete(l.queue, 0, 1) // at the front, to be used again

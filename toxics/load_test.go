@@ -70,7 +70,9 @@ func TestContractUnderLoad(t *testing.T) {
 				all.Wait()
 			})
 			total := r.hub.Totals()[0]
-			assert.Equal(t, total.Injected, marked.Load()+broken.Load())
+			assert.Equal(t, total.Injected+total.Unreached, marked.Load()+broken.Load())
+			assert.Equal(t, total.Marked, marked.Load(), "marked responses")
+			assert.Equal(t, total.Unmarked, broken.Load(), "requests without a response")
 			assert.NotZero(t, total.Injected)
 			assert.GreaterOrEqual(t, total.Selected, total.Injected)
 			assert.Zero(t, total.PassedThrough+total.Unpaired+total.Errors)

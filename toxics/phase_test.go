@@ -51,7 +51,7 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 	require.False(t, l.push(&exchange{}))
 	require.Empty(t, l.room)
-	l.pop()
+	l.done(&exchange{})
 	require.Len(t, l.room, 1, "the request half is told")
 	require.True(t, l.push(&exchange{}))
 }

@@ -43,6 +43,7 @@ func (t *RequestHalf) Pipe(stub *toxics.ToxicStub) {
 	for {
 		r.process()
 		if !r.flush(stub, r.ends.upstream) {
+			r.giveUp()
 			finish(stub)
 			return
 		}
@@ -94,8 +95,17 @@ func (t *RequestHalf) Cleanup(stub *toxics.ToxicStub) {
 	r.passThrough()
 	if r.held != nil {
 		release(stub, r.held.head.Bytes())
+		r.giveUp()
 	}
 	release(stub, r.parser.Pending(), r.rest)
+}
+
+// giveUp is called when a request that is held is not sent on as one.
+func (r *requests) giveUp() {
+	if r.held != nil {
+		r.held.settle()
+		r.held = nil
+	}
 }
 
 // process reads the input until it is used up or has to wait.

@@ -15,17 +15,19 @@ type responses struct {
 	*link
 	pump
 
-	parser   *httpstream.Parser
-	held     httpstream.Part // a head that waits for its delay
-	holds    bool
-	current  *exchange // whose response is under way
-	swallow  bool      // the response is replaced
-	closing  *exchange // the last one: the connection ends when it is whole
-	bodySeen int64     // bytes of the current body's content so far
+	parser    *httpstream.Parser
+	held      httpstream.Part // a head that waits for its delay
+	holds     bool
+	current   *exchange  // whose response is under way
+	undecided *undecided // its head, until it is known how to mark it
+	patience  time.Duration
+	swallow   bool      // the response is replaced
+	closing   *exchange // the last one: the connection ends when it is whole
+	bodySeen  int64     // bytes of the current body's content so far
 }
 
 func newResponses(l *link) *responses {
-	r := &responses{link: l}
+	r := &responses{link: l, patience: maxUndecided}
 	r.parser = httpstream.NewResponseParser(func() string {
 		if x := l.front(); x != nil {
 			return x.method
@@ -45,6 +47,7 @@ func (t *ResponseHalf) Pipe(stub *toxics.ToxicStub) {
 	for {
 		r.process()
 		if !r.flush(stub, r.ends.client) || r.ended {
+			r.shutDown()
 			finish(stub)
 			return
 		}
@@ -70,14 +73,17 @@ func (t *ResponseHalf) Cleanup(stub *toxics.ToxicStub) {
 		return
 	}
 	r.passThrough()
+	r.decide()
 	if r.holds {
 		release(stub, r.held.Data)
 	}
-	release(stub, r.parser.Pending(), r.rest)
+	release(stub, r.out, r.parser.Pending(), r.rest)
+	r.shutDown()
 }
 
 // process reads the input until it is used up or has to wait.
 func (r *responses) process() {
+	r.lapse()
 	for !r.ended {
 		if r.holds {
 			r.begin()
@@ -98,6 +104,7 @@ func (r *responses) process() {
 		r.part(&part)
 	}
 	if r.eof && !r.ended {
+		r.decide()
 		r.emit(r.parser.Pending())
 		r.ended = true
 	}
@@ -123,7 +130,7 @@ func (r *responses) due() {
 		}
 		r.emit(x.answer.bytes(x))
 		x.took()
-		r.pop()
+		r.done(x)
 		if x.closing {
 			r.closing = x
 		}
@@ -160,17 +167,18 @@ func (r *responses) part(part *httpstream.Part) {
 	case httpstream.KindBody:
 		r.body(part.Data)
 		if part.Last {
-			r.end()
+			r.whole()
 		}
 	case httpstream.KindFraming:
 		if !r.swallow {
 			r.emit(part.Data)
 		}
 		if part.Last {
-			r.end()
+			r.whole()
 		}
 	case httpstream.KindOpaque:
 		r.passThrough()
+		r.decide()
 		r.emit(part.Data)
 	case httpstream.KindNone:
 	}
@@ -206,22 +214,31 @@ func (r *responses) begin() {
 		return
 	}
 	r.current, r.bodySeen, r.swallow = x, 0, x.answer != nil
-	if x.cut.harms(part.Length) && !r.swallow {
-		x.mark(x.cut.rule, x.cut.mode)
-	}
-	if r.swallow {
+	switch {
+	case r.swallow:
 		if !part.Head.KeepsAlive() || r.parser.UntilClose() {
 			x.closing = true
 		}
 		r.emit(x.answer.bytes(x))
-	} else {
-		x.edit(part.Head)
-		r.emit(part.Head.Bytes())
+		x.took()
+	case x.cut.inBody() && part.Length < 0:
+		r.undecided = &undecided{head: part.Head, until: time.Now().Add(r.patience)}
+	default:
+		if x.cut.inBody() && part.Length > x.cut.after {
+			x.mark(x.cut.rule, x.cut.mode)
+		}
+		r.sendOn(part.Head)
 	}
-	x.took()
 	if part.Last {
-		r.end()
+		r.whole()
 	}
+}
+
+// sendOn sends on the head of the current response.
+func (r *responses) sendOn(head *httpstream.Head) {
+	r.current.edit(head)
+	r.emit(head.Bytes())
+	r.current.took()
 }
 
 // body passes on a piece of a body's content, up to where a toxic cuts it.
@@ -232,10 +249,11 @@ func (r *responses) body(data []byte) {
 	x := r.current
 	seen := r.bodySeen
 	r.bodySeen += int64(len(data))
-	if x == nil || x.cut.kind < resetInBody || r.bodySeen <= x.cut.after {
+	if x == nil || !x.cut.inBody() || r.bodySeen <= x.cut.after {
 		r.emit(data)
 		return
 	}
+	r.announce()
 	keep := max(0, x.cut.after-seen)
 	r.emit(data[:keep])
 	first := seen <= x.cut.after
@@ -262,15 +280,16 @@ func corrupted(data []byte) []byte {
 	return out
 }
 
-// end is called when a response is whole.
-func (r *responses) end() {
+// whole is called when a response is whole.
+func (r *responses) whole() {
 	x := r.current
 	if x == nil {
 		return
 	}
+	r.decide()
 	if r.swallow && x.closing {
 		r.ended = true
 	}
 	r.current, r.swallow = nil, false
-	r.pop()
+	r.done(x)
 }

@@ -55,8 +55,14 @@ func newWire(tb testing.TB, specs ...toxicSpec) *wire {
 	w.requests = toxics.NewToxicStub(w.in, w.out)
 	w.requests.State = newRequests(l)
 	w.responses = toxics.NewToxicStub(w.back, w.sent)
-	w.responses.State = newResponses(l)
+	w.responses.State = patient(newResponses(l))
 	return w
+}
+
+// patient makes a half wait for the bytes that decide, however slow the machine is.
+func patient(r *responses) *responses {
+	r.patience = time.Hour
+	return r
 }
 
 func (w *wire) run(stub *toxics.ToxicStub, half toxics.Toxic) {

@@ -15,8 +15,9 @@
 //     verified TLS to the service, through a [bridge.Bridge]. How is in "tls" of the
 //     proxy: {"ca", "client_cert", "client_key", "rewrite_location"}, see
 //     [bridge.TLS].
-//   - Their JSON has an object "counts": {"seen", "selected", "injected",
-//     "passed_through", "unpaired"}, and "errors" where a script failed.
+//   - Their JSON has an object "counts": {"seen", "selected", "injected", "marked",
+//     "passed_through", "unpaired"}, and where there are some "unreached", "unmarked"
+//     and "errors" of scripts; see [toxics.Counts].
 //   - GET /counts lists the counters of every HTTP toxic, with those that were
 //     removed; nothing that happened is missing from it.
 //   - GET /metrics is always there, with toxiproxy_http_* counters per toxic.

@@ -62,6 +62,18 @@ func series() []struct {
 			func(c *toxics.Counts) uint64 { return c.Injected },
 		},
 		{
+			"marked", "Responses that went out with the toxic's X-Toxic mark.",
+			func(c *toxics.Counts) uint64 { return c.Marked },
+		},
+		{
+			"unreached", "Marked responses whose body ended before the toxic's cut.",
+			func(c *toxics.Counts) uint64 { return c.Unreached },
+		},
+		{
+			"unmarked", "Requests where the fault took place and no response went out.",
+			func(c *toxics.Counts) uint64 { return c.Unmarked },
+		},
+		{
 			"errors", "Calls of the toxic's script that failed; their requests passed.",
 			func(c *toxics.Counts) uint64 { return c.Errors },
 		},

@@ -109,14 +109,14 @@ func TestToxiproxysOwnClient(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, all["shop"].ActiveToxics, 2)
 	_, text := call(t, http.MethodGet, url+"/proxies/shop/toxics/"+added.Name, "")
-	assert.Contains(t, text, `"counts":{"seen":6,"selected":3,"injected":3,"passed_through":0,"unpaired":0}`)
+	assert.Contains(t, text, `"counts":{"seen":6,"selected":3,"injected":3,"marked":3,"passed_through":0,"unpaired":0}`)
 
 	require.NoError(t, proxy.RemoveToxic(added.Name))
 	assert.Equal(t, []int{200, 200}, statuses(t, proxy.Listen, 2))
 	require.Error(t, proxy.RemoveToxic(added.Name))
 	_, text = call(t, http.MethodGet, url+"/counts", "")
 	assert.JSONEq(t, `[{"proxy":"shop","name":"http_status_upstream","type":"http_status","mode":"abort",
-		"seen":6,"selected":3,"injected":3,"passed_through":0,"unpaired":0}]`, text)
+		"seen":6,"selected":3,"injected":3,"marked":3,"passed_through":0,"unpaired":0}]`, text)
 	require.NoError(t, proxy.Disable())
 	assert.Equal(t, []int{0}, statuses(t, proxy.Listen, 1))
 	require.NoError(t, proxy.Enable())
@@ -245,7 +245,7 @@ func TestMetrics(t *testing.T) {
 	require.NoError(t, proxy.RemoveToxic("down"))
 	_, text := call(t, http.MethodGet, url+"/metrics", "")
 	for name, value := range map[string]int{
-		"seen": 7, "selected": 2, "injected": 2, "errors": 0, "passed_through": 0, "unpaired": 0,
+		"seen": 7, "selected": 2, "injected": 2, "marked": 2, "unreached": 0, "unmarked": 0, "errors": 0, "passed_through": 0, "unpaired": 0,
 	} {
 		assert.Contains(t, text, fmt.Sprintf(
 			"\ntoxiproxy_http_toxic_%s_total{phase=\"503s\",proxy=\"shop\",toxic=\"down\",type=\"http_status\"} %d\n",

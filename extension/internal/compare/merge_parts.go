@@ -167,6 +167,9 @@ func addFault(to, from *report.Fault) {
 	to.Seen += before.Seen
 	to.Selected += before.Selected
 	to.Injected += before.Injected
+	to.Marked += before.Marked
+	to.Unreached += before.Unreached
+	to.Unmarked += before.Unmarked
 	to.PassedThrough += before.PassedThrough
 	to.Unpaired += before.Unpaired
 }

@@ -107,6 +107,7 @@ func (f *fake) met(name string, requests uint64) {
 	counts.Seen += requests
 	counts.Selected += requests / 2
 	counts.Injected += requests / 2
+	counts.Marked += requests / 2
 	f.counts[key] = counts
 }
 

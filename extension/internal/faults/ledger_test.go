@@ -15,7 +15,7 @@ import (
 func counted(proxy, name string, n uint64) faults.Counters {
 	return faults.Counters{Proxy: proxy, Counters: toxics.Counters{
 		Name: name, Type: "http_status", Mode: "abort",
-		Counts: toxics.Counts{Seen: n, Selected: n, Injected: n},
+		Counts: toxics.Counts{Seen: n, Selected: n, Injected: n, Marked: n, Unreached: 2 * n, Unmarked: 2 * n},
 	}}
 }
 
@@ -47,8 +47,8 @@ func TestToxicsOfTheScriptAreBounded(t *testing.T) {
 	}
 	assert.EqualValues(t, toxics.MaxEntries-1+3+5+7, sum, "nothing is lost")
 	assert.Equal(t, []faults.Row{
-		{Proxy: "cart", Toxic: toxics.Others, Type: "http_status", Mode: "abort", Seen: 12, Selected: 12, Injected: 12},
-		{Proxy: "shop", Toxic: toxics.Others, Type: "http_status", Mode: "abort", Seen: 3, Selected: 3, Injected: 3},
+		{Proxy: "cart", Toxic: toxics.Others, Type: "http_status", Mode: "abort", Seen: 12, Selected: 12, Injected: 12, Marked: 12, Unreached: 24, Unmarked: 24},
+		{Proxy: "shop", Toxic: toxics.Others, Type: "http_status", Mode: "abort", Seen: 3, Selected: 3, Injected: 3, Marked: 3, Unreached: 6, Unmarked: 6},
 	}, rows[:2])
 	assert.Equal(t, "storm", rows[2].Phase)
 }

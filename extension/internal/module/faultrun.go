@@ -202,6 +202,7 @@ func (f *faultRun) report(b *report.Builder, warn func(string)) {
 		rows = append(rows, report.Fault{
 			Phase: row.Phase, Proxy: row.Proxy, Toxic: row.Toxic, Type: row.Type, Mode: row.Mode,
 			Seen: row.Seen, Selected: row.Selected, Injected: row.Injected,
+			Marked: row.Marked, Unreached: row.Unreached, Unmarked: row.Unmarked,
 			PassedThrough: row.PassedThrough, Unpaired: row.Unpaired,
 		})
 	}

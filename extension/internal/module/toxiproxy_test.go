@@ -74,7 +74,7 @@ func TestScriptControlsToxics(t *testing.T) {
 	assert.Equal(t, []any{"200,418,200,503,200,503,200,0,200", "mine", "latency", "shop", true}, got)
 	assert.Equal(t, []report.Fault{{
 		Proxy: "shop", Toxic: "mine", Type: "http_status", Mode: "replace",
-		Seen: 4, Selected: 3, Injected: 3,
+		Seen: 4, Selected: 3, Injected: 3, Marked: 3,
 	}}, v.faultRows())
 }
 
@@ -144,7 +144,7 @@ func TestPlanOfTheScript(t *testing.T) {
 	require.Len(t, rows, 2)
 	assert.Equal(t, report.Fault{
 		Phase: "storm", Proxy: "shop", Toxic: "half", Type: "http_status", Mode: "abort",
-		Seen: 4, Selected: 2, Injected: 2,
+		Seen: 4, Selected: 2, Injected: 2, Marked: 2,
 	}, rows[0])
 	assert.Empty(t, v.reportWarnings(), "both toxics met requests")
 }

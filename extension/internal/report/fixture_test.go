@@ -200,7 +200,7 @@ func made(n names) *Report {
 	b.SetFaults([]Fault{
 		{
 			Phase: n.phase, Proxy: "gateway", Toxic: n.toxic, Type: "http_status", Mode: "abort",
-			Seen: 262, Selected: 54, Injected: 54,
+			Seen: 262, Selected: 54, Injected: 54, Marked: 54,
 		},
 		{Phase: n.phase, Proxy: "gateway", Toxic: "strip", Type: "http_header", Seen: 262},
 	})

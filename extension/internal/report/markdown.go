@@ -26,7 +26,7 @@ func WriteMarkdown(w io.Writer, r *Report) error {
 	}
 	m.folded("Service edges", []string{"edge", "orphans", "spans"}, edgeRows(r))
 	m.folded("Faults",
-		[]string{"fault", "type", "requests", "injected", "marked responses"}, faultRows(r))
+		[]string{"fault", "type", "requests", "injected", "marked", "marks found"}, faultRows(r))
 	m.examples(r)
 	if _, err := io.WriteString(w, m.b.String()); err != nil {
 		return fmt.Errorf("writing the report as Markdown: %w", err)
@@ -153,7 +153,7 @@ func faultRows(r *Report) (rows [][]string) {
 	for _, f := range r.Faults {
 		rows = append(rows, []string{
 			Code(named(f.Phase, outsidePlan) + " / " + f.Toxic), Code(f.Type),
-			digits(f.Seen), digits(f.Injected), digits(r.seenOf(f)),
+			digits(f.Seen), digits(f.Injected), digits(f.Marked), digits(r.seenOf(f)),
 		})
 	}
 	return rows

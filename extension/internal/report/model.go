@@ -104,7 +104,9 @@ type Bucket struct {
 	Duration *Histogram `json:"duration_ms,omitempty"`
 }
 
-// Fault is what one toxic counted itself, in one phase.
+// Fault is what one toxic counted itself, in one phase. Injected + unreached =
+// marked + unmarked, and marked is what the load finds in [Seen], if it read every
+// response and nobody else sent requests.
 type Fault struct {
 	Phase         string `json:"phase"`
 	Proxy         string `json:"proxy"`
@@ -114,6 +116,9 @@ type Fault struct {
 	Seen          uint64 `json:"seen"`
 	Selected      uint64 `json:"selected"`
 	Injected      uint64 `json:"injected"`
+	Marked        uint64 `json:"marked,omitempty"`    // responses that went out with its mark
+	Unreached     uint64 `json:"unreached,omitempty"` // marked, the body ended before the cut
+	Unmarked      uint64 `json:"unmarked,omitempty"`  // injected, no response went out
 	PassedThrough uint64 `json:"passed_through"`
 	Unpaired      uint64 `json:"unpaired"`
 }

@@ -135,8 +135,8 @@ type pageRow struct {
 
 type faultRow struct {
 	Fault
-	Marked uint64
-	Idle   bool
+	Found uint64 // marks, by the load
+	Idle  bool
 }
 
 func newPage(r *Report) page {

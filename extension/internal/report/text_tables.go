@@ -124,11 +124,11 @@ func (t *text) faults() {
 		}
 		rows = append(rows, []cell{
 			label(named(f.Phase, outsidePlan)), label(f.Toxic), label(f.Type),
-			integer(f.Seen), injected, integer(seen),
+			integer(f.Seen), injected, integer(f.Marked), integer(seen),
 		})
 	}
 	t.table("faults",
-		[]string{"phase", "toxic", "type", "requests", "injected", "marked responses"}, rows)
+		[]string{"phase", "toxic", "type", "requests", "injected", "marked", "marks found"}, rows)
 }
 
 // ledger accounts for spans in one line; what was lost is among the findings.
