@@ -23,6 +23,7 @@ const maxTests = 100
 // not safe for concurrent use.
 type parts struct {
 	config   Config
+	judge    *verdict.Judge
 	instance string
 	started  time.Time
 	begun    time.Time // of the window
@@ -44,7 +45,8 @@ type course struct {
 
 func newParts(c Config, instance string, now time.Time) *parts {
 	return &parts{
-		config: c, instance: instance, started: now, begun: now,
+		config: c, judge: verdict.NewJudge(verdict.Options{Expect: c.Expect}), instance: instance,
+		started: now, begun: now,
 		open: make(map[string]*report.Builder), tests: make(map[string]*course),
 	}
 }
@@ -77,7 +79,7 @@ func (p *parts) of(test string) *report.Builder {
 
 // add judges a settled trace.
 func (p *parts) add(t *join.Trace, now time.Time) verdict.Outcome {
-	outcome := verdict.Judge(t, verdict.Options{Expect: p.config.Expect})
+	outcome := p.judge.Decide(t)
 	if len(t.Attempts) > 0 {
 		test := testOf(t)
 		p.of(test).Add(outcome)

@@ -75,7 +75,7 @@ func (r *run) judge() {
 	for r.store.Stats().Open > 0 {
 		for _, t := range r.store.Advance(time.Now()) {
 			r.feed.Settled(t.ID)
-			for _, result := range verdict.Judge(t, verdict.Options{}).Results {
+			for _, result := range verdict.NewJudge(verdict.Options{}).Decide(t).Results {
 				r.verdicts[t.ID] = result
 			}
 		}

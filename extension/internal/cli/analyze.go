@@ -126,12 +126,13 @@ func (a *analysis) judge(store *join.Store, now time.Time, expect []string) *rep
 		ID: start.UTC().Format("20060102T150405Z") + "-analyze", Start: start,
 		Source: "file=" + strings.Join(a.globs, ","),
 	}, report.BuilderOptions{})
+	judge := verdict.NewJudge(verdict.Options{Expect: expect})
 	// Complete traces settle first, as in a run: they show who serves which
 	// request. Long after the last attempt all others are due.
 	for _, wait := range []time.Duration{time.Second, time.Hour} {
 		for _, t := range store.Advance(now.Add(wait)) {
 			t.SettleTime = 0 // nothing was waited for
-			builder.Add(verdict.Judge(t, verdict.Options{Expect: expect}))
+			builder.Add(judge.Decide(t))
 		}
 	}
 	s := store.Stats()

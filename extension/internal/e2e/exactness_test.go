@@ -236,7 +236,7 @@ func (x *exact) load(seed uint64) {
 func (x *exact) judge(settled []*join.Trace) {
 	for _, tr := range settled {
 		x.traces = append(x.traces, tr)
-		x.results = append(x.results, verdict.Judge(tr, verdict.Options{}).Results...)
+		x.results = append(x.results, verdict.NewJudge(verdict.Options{}).Decide(tr).Results...)
 	}
 }
 

@@ -103,7 +103,7 @@ func (tr traffic) play(t require.TestingT, pick func(n int) int, batch func() in
 	out := make(map[string]string)
 	for range 25 {
 		for _, settled := range w.after(linger) {
-			for _, r := range verdict.Judge(settled, verdict.Options{}).Results {
+			for _, r := range verdict.NewJudge(verdict.Options{}).Decide(settled).Results {
 				key := fmt.Sprint(r.Attempt.TraceID, r.Attempt.SpanID)
 				require.NotContains(t, out, key)
 				out[key] = fmt.Sprint(r.Verdict, r.Via, r.Inferred, r.Explained, r.RecordedUnsampled)
@@ -165,7 +165,7 @@ func TestConcurrentSendersLoseNothing(t *testing.T) {
 	var settling sync.WaitGroup
 	judge := func(settled []*join.Trace) {
 		for _, tr := range settled {
-			for _, r := range verdict.Judge(tr, verdict.Options{}).Results {
+			for _, r := range verdict.NewJudge(verdict.Options{}).Decide(tr).Results {
 				got[r.Verdict.String()]++
 			}
 		}

@@ -160,7 +160,7 @@ func (s *sender) endsNext(steps []step, trace uint64) bool {
 func (s *sender) described(t require.TestingT) map[string]string {
 	out := make(map[string]string)
 	for _, tr := range s.settled {
-		for i, r := range verdict.Judge(tr, verdict.Options{}).Results {
+		for i, r := range verdict.NewJudge(verdict.Options{}).Decide(tr).Results {
 			require.Equal(t, tr.ID, tr.Attempts[i].TraceID)
 			key := fmt.Sprint(r.Attempt.TraceID, r.Attempt.SpanID)
 			require.NotContains(t, out, key, "an attempt is judged once")
@@ -233,7 +233,7 @@ func TestAHeldAttemptIsNeverLostOrBrokenByEviction(t *testing.T) {
 			if tr.Reason != join.ReasonEvicted && tr.Reason != join.ReasonPartial {
 				continue
 			}
-			for _, r := range verdict.Judge(tr, verdict.Options{}).Results {
+			for _, r := range verdict.NewJudge(verdict.Options{}).Decide(tr).Results {
 				proven := r.Server != nil && !r.Inferred
 				require.True(t, proven || !r.Verdict.Broken(), "%s by an eviction", r.Verdict)
 			}
@@ -256,11 +256,11 @@ func TestATraceIsEvictedWhileItsOnlyAttemptIsHeld(t *testing.T) {
 	settled = append(settled, w.after(0)...)
 	require.Len(t, settled, 2)
 	require.False(t, settled[0].Waited(), "nothing was waited for")
-	before := verdict.Judge(settled[0], verdict.Options{})
+	before := verdict.NewJudge(verdict.Options{}).Decide(settled[0])
 	require.Empty(t, before.Results)
 	require.Empty(t, before.Edges, "its parent is under way")
 	require.Empty(t, before.Services)
-	result := verdict.Judge(settled[1], verdict.Options{}).Results
+	result := verdict.NewJudge(verdict.Options{}).Decide(settled[1]).Results
 	require.Len(t, result, 1)
 	require.Equal(t, verdict.Undecided, result[0].Verdict)
 	require.Equal(t, "settled early: too many traces were open", result[0].Reason)
@@ -282,7 +282,7 @@ func TestASpanThatOvertakesAnAttemptTooManyBreaksNothing(t *testing.T) {
 	w.receive(server(1, 14, 4))
 	got := make(map[byte]verdict.Verdict)
 	for _, tr := range w.after(settle) {
-		for _, r := range verdict.Judge(tr, verdict.Options{}).Results {
+		for _, r := range verdict.NewJudge(verdict.Options{}).Decide(tr).Results {
 			got[r.Attempt.SpanID[0]] = r.Verdict
 		}
 	}
@@ -302,7 +302,7 @@ func TestAnAttemptBehindTheEndOfItsTraceIsNotMissing(t *testing.T) {
 	w.Attempt(w.attempt(1, 1), w.now)
 	settled := w.after(settle)
 	require.Len(t, settled, 1)
-	result := verdict.Judge(settled[0], verdict.Options{}).Results
+	result := verdict.NewJudge(verdict.Options{}).Decide(settled[0]).Results
 	require.Len(t, result, 1)
 	require.Equal(t, verdict.Undecided, result[0].Verdict)
 	w.send(1, 2) // is announced

@@ -24,6 +24,7 @@ const (
 // VUs and receiver only add to the store and never wait for it.
 type settler struct {
 	run     *run
+	judge   *verdict.Judge // of the one goroutine
 	stop    chan struct{}
 	stopped sync.WaitGroup
 	signals chan os.Signal // that ask k6 to stop; k6 handles them as well
@@ -31,7 +32,10 @@ type settler struct {
 }
 
 func newSettler(r *run) *settler {
-	s := &settler{run: r, stop: make(chan struct{}), signals: make(chan os.Signal, 2)}
+	s := &settler{
+		run: r, judge: verdict.NewJudge(verdict.Options{Expect: r.settings.expect}),
+		stop: make(chan struct{}), signals: make(chan os.Signal, 2),
+	}
 	signal.Notify(s.signals, os.Interrupt, syscall.SIGTERM)
 	s.stopped.Go(s.loop)
 	return s
@@ -47,7 +51,7 @@ func (s *settler) loop() {
 		case <-s.stop:
 			return
 		case now := <-tick.C:
-			s.judge(s.run.store.Advance(now), now)
+			s.settle(s.run.store.Advance(now), now)
 		case <-checkpoint.C:
 			s.run.checkpoint()
 		}
@@ -57,8 +61,8 @@ func (s *settler) loop() {
 // maxTally bounds the traces whose samples are sent to k6 at once.
 const maxTally = 1000
 
-// judge turns settled traces into verdicts, report rows and metrics.
-func (s *settler) judge(traces []*join.Trace, now time.Time) {
+// settle turns settled traces into verdicts, report rows and metrics.
+func (s *settler) settle(traces []*join.Trace, now time.Time) {
 	r := s.run
 	for part := range slices.Chunk(traces, maxTally) {
 		var sums *tally
@@ -67,7 +71,7 @@ func (s *settler) judge(traces []*join.Trace, now time.Time) {
 		}
 		for _, trace := range part {
 			r.feed.Settled(trace.ID)
-			outcome := verdict.Judge(trace, verdict.Options{Expect: r.settings.expect})
+			outcome := s.judge.Decide(trace)
 			r.builder.Add(outcome)
 			if sums != nil {
 				sums.add(outcome, now)
@@ -114,7 +118,7 @@ func (s *settler) finish(w io.Writer) {
 		s.run.warn("settling was interrupted: what was still due is undecided")
 	}
 	now := time.Now()
-	s.judge(s.run.store.Drain(detail, now), now)
+	s.settle(s.run.store.Drain(detail, now), now)
 }
 
 // await returns true when nothing is due, and false after a signal.
@@ -125,7 +129,7 @@ func (s *settler) await(w io.Writer, hint string) bool {
 	shown := began
 	for {
 		now := time.Now()
-		s.judge(s.run.store.Advance(now), now)
+		s.settle(s.run.store.Advance(now), now)
 		due := s.run.store.Due()
 		if due == 0 {
 			return true

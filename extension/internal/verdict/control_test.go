@@ -32,7 +32,7 @@ func TestABreakWithoutAnAnswerIsNotHeldAgainstTheToxics(t *testing.T) {
 		"undecided, without a span":  {attempt(1, reset), server("gateway", 10, none, elsewhere), verdict.Undecided, false},
 		"broken, marked, sent often": {attempt(1, marked, sends(3)), restart, verdict.Restarted, false},
 	} {
-		r := verdict.Judge(trace(attempts(c.attempt), spans(c.span)), verdict.Options{}).Results[0]
+		r := verdict.NewJudge(verdict.Options{}).Decide(trace(attempts(c.attempt), spans(c.span))).Results[0]
 		assert.Equal(t, c.verdict, r.Verdict, name)
 		assert.Equal(t, c.unsure, r.Unsure(), name)
 	}

@@ -10,31 +10,68 @@ import (
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
 
-// family is a trace's spans with their relations.
+// family is a trace's spans with their relations. Its maps serve one trace after
+// the other, as making them is most of the work on an ordinary trace.
 type family struct {
-	trace    *join.Trace
-	services []*span.Record // without the load's own spans, in order of start
-	byID     map[tracecontext.SpanID]*span.Record
-	attempts map[tracecontext.SpanID]*span.Attempt
-	own      map[tracecontext.SpanID]bool   // spans of the load, attempts excepted
-	needy    []*span.Attempt                // were due, and have no SERVER span
-	strays   map[*span.Attempt]*span.Record // what some of them are given instead
-	lent     map[*span.Record]bool          // the strays, by span
-	lost     int                            // parents that never arrived
+	trace     *join.Trace
+	services  []*span.Record // without the load's own spans, in order of start
+	byID      map[tracecontext.SpanID]*span.Record
+	attempts  map[tracecontext.SpanID]*span.Attempt
+	own       map[tracecontext.SpanID]bool                // spans of the load, attempts excepted
+	parents   map[tracecontext.SpanID]tracecontext.SpanID // of all spans
+	edges     map[[2]string]Edge
+	connected map[string]bool                // by service
+	reports   map[string]bool                // services that report the sampled flag
+	needy     []*span.Attempt                // were due, and have no SERVER span
+	strays    map[*span.Attempt]*span.Record // what some of them are given instead
+	lent      map[*span.Record]bool          // the strays, by span
+	lost      int                            // parents that never arrived
 }
 
-func newFamily(t *join.Trace) *family {
-	if len(t.Spans)+len(t.Claimed) == 0 { // the maps are about spans
-		f := &family{trace: t}
-		f.settleStrays()
-		return f
+func newFamily() *family {
+	return &family{
+		byID:      make(map[tracecontext.SpanID]*span.Record),
+		attempts:  make(map[tracecontext.SpanID]*span.Attempt),
+		own:       make(map[tracecontext.SpanID]bool),
+		parents:   make(map[tracecontext.SpanID]tracecontext.SpanID),
+		edges:     make(map[[2]string]Edge),
+		connected: make(map[string]bool),
+		reports:   make(map[string]bool),
 	}
-	f := &family{
-		trace:    t,
-		byID:     make(map[tracecontext.SpanID]*span.Record, len(t.Spans)),
-		attempts: make(map[tracecontext.SpanID]*span.Attempt, len(t.Attempts)),
-		own:      make(map[tracecontext.SpanID]bool, 1),
+}
+
+// gather relates the spans of a trace.
+func (f *family) gather(t *join.Trace) {
+	f.trace = t
+	if len(t.Spans)+len(t.Claimed) > 0 { // else nothing is related
+		f.relate()
 	}
+	f.settleStrays()
+}
+
+// maxKept bounds the spans and attempts of a trace whose maps serve the next one:
+// a map never shrinks.
+const maxKept = 100
+
+// forget makes the family ready for the next trace.
+func (f *family) forget() {
+	if len(f.trace.Spans)+len(f.trace.Attempts)+len(f.trace.Claimed) > maxKept {
+		*f = *newFamily()
+		return
+	}
+	clear(f.services)
+	clear(f.byID)
+	clear(f.attempts)
+	clear(f.own)
+	clear(f.parents)
+	clear(f.edges)
+	clear(f.connected)
+	clear(f.reports)
+	f.trace, f.services, f.needy, f.strays, f.lent, f.lost = nil, f.services[:0], nil, nil, nil, 0
+}
+
+func (f *family) relate() {
+	t := f.trace
 	for i := range t.Attempts {
 		f.attempts[t.Attempts[i].SpanID] = &t.Attempts[i]
 		if id := t.Attempts[i].Operation; !id.IsZero() {
@@ -55,8 +92,6 @@ func newFamily(t *join.Trace) *family {
 			f.byID[r.SpanID] = r
 		}
 	}
-	f.settleStrays()
-	return f
 }
 
 // compare orders spans. Services' clocks decide nothing: the order only makes
@@ -72,11 +107,10 @@ func compare(a, b *span.Record) int {
 // disown marks the load's own spans, and what is above them: application spans,
 // and the spans of a trace that the load was told to continue.
 func (f *family) disown() {
-	parents := make(map[tracecontext.SpanID]tracecontext.SpanID, len(f.trace.Spans))
 	var queue []tracecontext.SpanID
 	for i := range f.trace.Spans {
 		r := &f.trace.Spans[i]
-		parents[r.SpanID] = r.ParentID
+		f.parents[r.SpanID] = r.ParentID
 		if r.Descriptor.Scope == span.LoadScope && f.attempts[r.SpanID] == nil {
 			f.own[r.SpanID] = true
 		}
@@ -85,7 +119,7 @@ func (f *family) disown() {
 		queue = append(queue, id)
 	}
 	for len(queue) > 0 {
-		parent, known := parents[queue[0]]
+		parent, known := f.parents[queue[0]]
 		queue = queue[1:]
 		if known && !parent.IsZero() && !f.own[parent] && f.attempts[parent] == nil {
 			f.own[parent] = true

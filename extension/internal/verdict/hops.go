@@ -15,12 +15,6 @@ func serviceOf(r *span.Record) string {
 	return r.Descriptor.Service
 }
 
-// hops counts the edges between services and says which were connected.
-type hops struct {
-	edges     map[[2]string]*Edge
-	connected map[string]bool
-}
-
 // hops follows every SERVER and CONSUMER span to its caller. A span of another
 // trace that claims an attempt is an orphan of this one. What is not connected
 // proves nothing in a trace that settled early: its parents may be on their way,
@@ -29,7 +23,6 @@ func (f *family) hops(results []Result) ([]Edge, []Presence) {
 	if len(f.services)+len(f.trace.Claimed) == 0 {
 		return []Edge{}, []Presence{}
 	}
-	h := hops{make(map[[2]string]*Edge), make(map[string]bool)}
 	for _, r := range f.services {
 		service := serviceOf(r)
 		root, _ := f.descent(r)
@@ -37,9 +30,9 @@ func (f *family) hops(results []Result) ([]Edge, []Presence) {
 		if f.early() && root == nil && from == Unknown {
 			continue
 		}
-		h.connected[service] = h.connected[service] || root != nil
+		f.connected[service] = f.connected[service] || root != nil
 		if r.Handles() {
-			h.edge(from, service, orphan)
+			f.edge(from, service, orphan)
 		}
 	}
 	for i := range f.trace.Claimed {
@@ -52,27 +45,27 @@ func (f *family) hops(results []Result) ([]Edge, []Presence) {
 		if f.early() && from == Unknown {
 			continue
 		}
-		h.connected[service] = h.connected[service] || false
+		f.connected[service] = f.connected[service] || false
 		if from == Load || r.ParentID.IsZero() {
-			h.edge(from, service, true)
+			f.edge(from, service, true)
 		}
 	}
-	return h.sorted()
+	return f.sortedHops()
 }
 
 // edge counts one call. An inner SERVER span of one service is no hop.
-func (h *hops) edge(from, to string, orphan bool) { //nolint:revive // a property of the span
+func (f *family) edge(from, to string, orphan bool) { //nolint:revive // a property of the span
 	if from == to {
 		return
 	}
 	key := [2]string{from, to}
-	if h.edges[key] == nil {
-		h.edges[key] = &Edge{From: from, To: to}
-	}
-	h.edges[key].Spans++
+	e := f.edges[key]
+	e.From, e.To = from, to
+	e.Spans++
 	if orphan {
-		h.edges[key].Orphans++
+		e.Orphans++
 	}
+	f.edges[key] = e
 }
 
 func (f *family) caller(r *span.Record) (from string, orphan bool) {
@@ -95,10 +88,10 @@ func (f *family) caller(r *span.Record) (from string, orphan bool) {
 	return Unknown, true
 }
 
-func (h *hops) sorted() ([]Edge, []Presence) {
-	edges := make([]Edge, 0, len(h.edges))
-	for _, e := range h.edges {
-		edges = append(edges, *e)
+func (f *family) sortedHops() ([]Edge, []Presence) {
+	edges := make([]Edge, 0, len(f.edges))
+	for _, e := range f.edges {
+		edges = append(edges, e)
 	}
 	slices.SortFunc(edges, func(a, b Edge) int {
 		if c := strings.Compare(a.From, b.From); c != 0 {
@@ -106,8 +99,8 @@ func (h *hops) sorted() ([]Edge, []Presence) {
 		}
 		return strings.Compare(a.To, b.To)
 	})
-	present := make([]Presence, 0, len(h.connected))
-	for service, is := range h.connected {
+	present := make([]Presence, 0, len(f.connected))
+	for service, is := range f.connected {
 		present = append(present, Presence{service, is})
 	}
 	slices.SortFunc(present, func(a, b Presence) int {
@@ -143,10 +136,9 @@ func (f *family) flags() (flagBreaks, stateBreaks uint64) {
 	if len(f.services) == 0 {
 		return 0, 0
 	}
-	reports := make(map[string]bool)
 	for _, r := range f.services {
 		if r.Flags&span.FlagSampled != 0 {
-			reports[r.Descriptor.Service] = true
+			f.reports[r.Descriptor.Service] = true
 		}
 	}
 	for _, r := range f.services {
@@ -154,7 +146,7 @@ func (f *family) flags() (flagBreaks, stateBreaks uint64) {
 		if a == nil || r.Kind != span.KindServer || r.Flags&span.FlagRemoteKnown == 0 {
 			continue
 		}
-		if a.Sampled && r.Flags&span.FlagSampled == 0 && reports[r.Descriptor.Service] {
+		if a.Sampled && r.Flags&span.FlagSampled == 0 && f.reports[r.Descriptor.Service] {
 			flagBreaks++
 		}
 		if !keepsState(a.TraceState, r.TraceState) {
@@ -168,6 +160,9 @@ func (f *family) flags() (flagBreaks, stateBreaks uint64) {
 // vendor may change its own member's value and the order.
 // https://www.w3.org/TR/trace-context/#mutating-the-tracestate-field
 func keepsState(sent, seen string) bool {
+	if sent == "" {
+		return true
+	}
 	keys := make(map[string]bool)
 	for member := range strings.SplitSeq(seen, ",") {
 		key, _, _ := strings.Cut(strings.TrimSpace(member), "=")

@@ -10,7 +10,7 @@ import (
 )
 
 func judge(a []span.Attempt, s []span.Record, expect ...string) verdict.Outcome {
-	return verdict.Judge(trace(a, s), verdict.Options{Expect: expect})
+	return verdict.NewJudge(verdict.Options{Expect: expect}).Decide(trace(a, s))
 }
 
 func TestEdgesCountSpansAndThoseThatHangInTheAir(t *testing.T) {

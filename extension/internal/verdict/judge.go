@@ -92,23 +92,37 @@ func rules() []rule {
 	}
 }
 
-// Judge decides every attempt of a settled trace.
-func Judge(t *join.Trace, o Options) Outcome {
-	f := newFamily(t)
+// Judge decides settled traces, one after the other. It is not safe for
+// concurrent use.
+type Judge struct {
+	options Options
+	rules   []rule
+	family  *family
+}
+
+// NewJudge returns a judge with the options.
+func NewJudge(o Options) *Judge {
+	return &Judge{options: o, rules: rules(), family: newFamily()}
+}
+
+// Decide decides every attempt of a settled trace.
+func (j *Judge) Decide(t *join.Trace) Outcome {
+	f := j.family
+	f.gather(t)
+	defer f.forget()
 	out := Outcome{Trace: t, Results: make([]Result, len(t.Attempts))}
-	ordered := rules()
 	for i := range t.Attempts {
 		a := &t.Attempts[i]
 		r := &out.Results[i]
 		r.Attempt, r.Injected = a, injected(a)
-		for _, decide := range ordered {
+		for _, decide := range j.rules {
 			if decide(f, a, r) {
 				break
 			}
 		}
 	}
 	out.Edges, out.Services = f.hops(out.Results)
-	out.ExpectedMissing = f.expect(o.Expect, out)
+	out.ExpectedMissing = f.expect(j.options.Expect, out)
 	out.FlagBreaks, out.StateBreaks = f.flags()
 	return out
 }

@@ -382,7 +382,7 @@ func TestEveryVerdictHasItsTraces(t *testing.T) {
 	t.Parallel()
 	seen := make(map[verdict.Verdict]bool)
 	for _, f := range fixtures() {
-		o := verdict.Judge(trace(f.attempts, f.spans), verdict.Options{})
+		o := verdict.NewJudge(verdict.Options{}).Decide(trace(f.attempts, f.spans))
 		for _, r := range o.Results {
 			seen[r.Verdict] = true
 		}
@@ -413,7 +413,7 @@ func TestSpansThatMayStillComeLeaveAnAttemptUndecided(t *testing.T) {
 			} {
 				tr := trace(attempts(attempt(1)), s)
 				change(tr)
-				o := verdict.Judge(tr, verdict.Options{Expect: []string{"stock"}})
+				o := verdict.NewJudge(verdict.Options{Expect: []string{"stock"}}).Decide(tr)
 				require.Equal(t, "undecided", summary(o))
 				require.NotEmpty(t, o.Results[0].Reason)
 				require.Empty(t, o.ExpectedMissing)
@@ -427,7 +427,7 @@ func TestSpansThatMayStillComeLeaveAnAttemptUndecided(t *testing.T) {
 			} {
 				tr := trace(attempts(attempt(1)), s)
 				change(tr)
-				o := verdict.Judge(tr, verdict.Options{Expect: []string{"stock"}})
+				o := verdict.NewJudge(verdict.Options{Expect: []string{"stock"}}).Decide(tr)
 				require.Equal(t, want, summary(o))
 				require.Empty(t, o.ExpectedMissing)
 			}
@@ -439,7 +439,7 @@ func TestARootOfTheSameRouteIsAnInferredRestart(t *testing.T) {
 	t.Parallel()
 	tr := trace(attempts(attempt(1), attempt(2)), nil)
 	tr.Roots = []join.Root{{Attempt: 1, Record: server("gateway", 10, none, elsewhere)}}
-	o := verdict.Judge(tr, verdict.Options{})
+	o := verdict.NewJudge(verdict.Options{}).Decide(tr)
 	require.Equal(t, "missing, restarted inferred", summary(o))
 	require.Equal(t, id(10), o.Results[1].Server.SpanID)
 }
@@ -470,7 +470,7 @@ func TestTheServerSpanThatDecidedIsNamed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := verdict.Judge(trace(c.attempts, c.spans), verdict.Options{})
+			o := verdict.NewJudge(verdict.Options{}).Decide(trace(c.attempts, c.spans))
 			for i, want := range c.want {
 				require.Equal(t, id(want), o.Results[i].Server.SpanID)
 			}
@@ -483,8 +483,8 @@ func TestTheReasonNamesTheWrongParent(t *testing.T) {
 	for parent, want := range map[byte]string{
 		operation: "the operation", 2: "another attempt", nowhere: "an unknown id", none: "none",
 	} {
-		o := verdict.Judge(trace(attempts(attempt(1), attempt(2, reset)),
-			spans(server("gateway", 10, parent, claims(1)))), verdict.Options{})
+		o := verdict.NewJudge(verdict.Options{}).Decide(trace(attempts(attempt(1), attempt(2, reset)),
+			spans(server("gateway", 10, parent, claims(1)))))
 		require.Equal(t, "reparented, undecided", summary(o))
 		require.Equal(t, "the SERVER span is under another parent: "+want, o.Results[0].Reason)
 	}
@@ -511,7 +511,7 @@ func TestAToxicThatTookTheContextMarksTheAttempt(t *testing.T) {
 	} {
 		a := attempt(1)
 		a.Marks = &span.Marks{List: []span.Mark{{Type: "http_header", Mode: mode}}}
-		o := verdict.Judge(trace(attempts(a), nil), verdict.Options{})
+		o := verdict.NewJudge(verdict.Options{}).Decide(trace(attempts(a), nil))
 		require.Equal(t, want, o.Results[0].Injected, mode)
 	}
 }

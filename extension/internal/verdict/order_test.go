@@ -51,10 +51,10 @@ func TestTheOrderOfArrivalNeverChangesAVerdict(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		a, s := drawTrace(t)
-		before := verdict.Judge(trace(a, s), verdict.Options{})
+		before := verdict.NewJudge(verdict.Options{}).Decide(trace(a, s))
 		shuffledA := rapid.Permutation(a).Draw(t, "order of attempts")
 		shuffledS := rapid.Permutation(s).Draw(t, "order of spans")
-		after := verdict.Judge(trace(shuffledA, shuffledS), verdict.Options{})
+		after := verdict.NewJudge(verdict.Options{}).Decide(trace(shuffledA, shuffledS))
 		require.Equal(t, before.Edges, after.Edges)
 		require.Equal(t, before.Services, after.Services)
 		require.Equal(t, before.FlagBreaks, after.FlagBreaks)
@@ -81,7 +81,7 @@ func TestVerdictsKeepTheirPromises(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		a, s := drawTrace(t)
-		o := verdict.Judge(trace(a, s), verdict.Options{})
+		o := verdict.NewJudge(verdict.Options{}).Decide(trace(a, s))
 		require.Len(t, o.Results, len(a))
 		used := make(map[*span.Record]bool)
 		for i, r := range o.Results {

@@ -73,7 +73,7 @@ func TestTracesWithoutSpansAreJudgedByTheTable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, _ := drawTrace(t)
 		tr := drawSettled(t, a, nil)
-		o := verdict.Judge(tr, verdict.Options{Expect: []string{"gateway"}})
+		o := verdict.NewJudge(verdict.Options{Expect: []string{"gateway"}}).Decide(tr)
 		require.Len(t, o.Results, len(a))
 		for i, r := range o.Results {
 			want, inferred := unanswered(tr, i)
@@ -86,6 +86,27 @@ func TestTracesWithoutSpansAreJudgedByTheTable(t *testing.T) {
 		require.Equal(t, []verdict.Presence{}, o.Services)
 		require.Empty(t, o.ExpectedMissing)
 		require.Zero(t, o.FlagBreaks+o.StateBreaks)
+	})
+}
+
+// TestAJudgeDecidesEachTraceByItself judges traces one after the other, and each
+// by a judge of its own.
+func TestAJudgeDecidesEachTraceByItself(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		options := verdict.Options{Expect: []string{"gateway", "stock"}}
+		judge := verdict.NewJudge(options)
+		var outcomes []verdict.Outcome
+		for range rapid.IntRange(2, 6).Draw(t, "traces") {
+			a, s := drawTrace(t)
+			if rapid.Bool().Draw(t, "no spans") {
+				s = nil
+			}
+			outcomes = append(outcomes, judge.Decide(drawSettled(t, a, s)))
+		}
+		for _, got := range outcomes {
+			require.Equal(t, verdict.NewJudge(options).Decide(got.Trace), got)
+		}
 	})
 }
 
@@ -107,7 +128,7 @@ func TestShortcutsNeverChangeAnOutcome(t *testing.T) {
 			long.Claimed = append(slices.Clone(short.Claimed), stranger)
 		}
 		options := verdict.Options{Expect: []string{"gateway", "stock"}}
-		want, got := verdict.Judge(short, options), verdict.Judge(&long, options)
+		want, got := verdict.NewJudge(options).Decide(short), verdict.NewJudge(options).Decide(&long)
 		require.Equal(t, told(want), told(got))
 		got.Services = slices.DeleteFunc(got.Services, func(p verdict.Presence) bool {
 			return p.Service == "stranger"
@@ -132,7 +153,7 @@ func TestWhatSettledEarlyProvesNoOrphan(t *testing.T) {
 			server("gateway", 12, none, elsewhere, claims(2)),
 			server("other", 13, none, elsewhere, claims(3))))
 		tr.Reason = reason
-		o := verdict.Judge(tr, verdict.Options{})
+		o := verdict.NewJudge(verdict.Options{}).Decide(tr)
 		require.Equal(t, "continued, restarted", summary(o))
 		require.Equal(t, []verdict.Edge{{verdict.Load, "gateway", 2, 1}}, o.Edges)
 		require.Equal(t, []verdict.Presence{{"gateway", true}}, o.Services)
