@@ -114,8 +114,11 @@ const partialSuffix = ".partial.json"
 
 // checkpoint saves the report so far, so that a killed run leaves what was
 // settled by then: it is a report like any other, for `k6 x continuity show` and
-// compare. The file goes when the report is written.
+// compare. The file goes when the report is written. The end of the load can fall
+// on a tick of the settler, and both write the same file.
 func (r *run) checkpoint() {
+	r.saving.Lock()
+	defer r.saving.Unlock()
 	soFar := r.snapshot(time.Now())
 	soFar.Warnings = append(soFar.Warnings, report.Unfinished)
 	err := save(r.settings.results, r.id+partialSuffix, func(w io.Writer) error {

@@ -51,6 +51,7 @@ type run struct {
 	builder   *report.Builder
 	early     earlyWarnings
 	settler   *settler
+	saving    sync.Mutex // held while a checkpoint is written
 
 	samples atomic.Pointer[chan<- metrics.SampleContainer]
 	options atomic.Pointer[lib.Options] // k6's, known with the first request
