@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -31,9 +32,9 @@ func (b *Builder) Add(o verdict.Outcome) {
 			b.keep(r.Verdict, o, i)
 		}
 	}
-	b.totals.HopBreaks += uint64(len(o.ExpectedMissing))
+	b.absent += uint64(len(o.ExpectedMissing))
 	if o.Trace.Waited() {
-		b.hist["settle_ms"].Record(o.Trace.SettleTime)
+		b.settled.Record(o.Trace.SettleTime)
 	}
 	b.extra.FlagBreaks += o.FlagBreaks
 	b.extra.StateBreaks += o.StateBreaks
@@ -46,38 +47,41 @@ type sendKey struct {
 	number    uint16
 }
 
-// rowKeys are the rows that attempts with the same labels count in.
-type rowKeys struct{ phase, name, scenario, service string }
+// places are the rows that attempts with the same labels count in.
+type places struct{ phase, name, scenario, service *tallied }
 
-// maxCachedLabels bounds the labels whose keys are remembered.
+// maxCachedLabels bounds the labels whose places are remembered.
 const maxCachedLabels = 4 * MaxRows
 
-func (b *Builder) rowKeys(l *span.Labels) rowKeys {
-	if k, ok := b.names[l]; ok {
-		return k
+func (b *Builder) placesOf(l *span.Labels) *places {
+	if p, ok := b.places[l]; ok {
+		return p
 	}
-	k := rowKeys{
-		phase: scrub(l.Phase), name: requestName(l),
-		scenario: scrub(l.Scenario), service: scrub(l.Service),
+	p := &places{
+		phase:    b.by["phase"].row(scrub(l.Phase)),
+		name:     b.by["name"].row(requestName(l)),
+		scenario: b.by["scenario"].row(scrub(l.Scenario)),
+		service:  b.by["service"].row(scrub(l.Service)),
 	}
-	if len(b.names) < maxCachedLabels {
-		b.names[l] = k
+	if len(b.places) < maxCachedLabels {
+		b.places[l] = p
 	}
-	return k
+	return p
+}
+
+// numbered is the row of the attempts of a number.
+func (b *Builder) numbered(number uint16) *tallied {
+	return b.by["attempt"].row(strconv.Itoa(int(number)))
 }
 
 // keys are the rows that an attempt, once added, counts in, by dimension. In a
 // full table that is [Other].
 func (b *Builder) keys(a *span.Attempt) map[string]string {
-	k := b.rowKeys(a.Labels)
-	keys := map[string]string{
-		"phase": k.phase, "name": k.name, "attempt": strconv.Itoa(int(a.Number)),
-		"scenario": k.scenario, "service": k.service,
+	p := b.placesOf(a.Labels)
+	return map[string]string{
+		"phase": p.phase.key, "name": p.name.key, "attempt": b.numbered(a.Number).key,
+		"scenario": p.scenario.key, "service": p.service.key,
 	}
-	for dimension, key := range keys {
-		keys[dimension] = b.by[dimension].row(key).Key
-	}
-	return keys
 }
 
 // requestName is the name tag without its query, which may hold secrets.
@@ -92,40 +96,29 @@ func requestName(l *span.Labels) string {
 func (b *Builder) addResult(r *verdict.Result, retries uint64) {
 	a := r.Attempt
 	duration := time.Duration(a.Duration)
-	b.totals.add(r.Verdict, retries)
-	k := b.rowKeys(a.Labels)
-	for _, place := range [...]struct{ dimension, key string }{
-		{"phase", k.phase},
-		{"name", k.name},
-		{"attempt", strconv.Itoa(int(a.Number))},
-		{"scenario", k.scenario},
-		{"service", k.service},
+	p := b.placesOf(a.Labels)
+	for _, row := range [...]*tallied{
+		b.totals, p.phase, p.name, b.numbered(a.Number), p.scenario, p.service,
 	} {
-		row := b.by[place.dimension].row(place.key)
-		row.add(r.Verdict, retries)
-		row.Duration.Record(duration)
+		row.add(r.Verdict, retries, duration)
 	}
 	b.series.add(r, duration)
-	b.hist["duration_ms"].Record(duration)
-	b.hist["blocked_ms"].Record(time.Duration(a.Blocked))
+	b.blocked.Record(time.Duration(a.Blocked))
 	if a.Backoff > 0 {
-		b.hist["backoff_ms"].Record(time.Duration(a.Backoff))
+		b.backoff.Record(time.Duration(a.Backoff))
 	}
-	b.addMarks(a, k.phase)
+	b.addMarks(a)
 	b.control.add(r)
 }
 
 // addMarks counts what toxics said in their X-Toxic headers. Anybody can send
 // such a header, so the list is bounded.
-func (b *Builder) addMarks(a *span.Attempt, phase string) {
+func (b *Builder) addMarks(a *span.Attempt) {
 	if a.Marks == nil {
 		return
 	}
 	for _, m := range a.Marks.List {
-		phase := phase
-		if m.Phase != "" {
-			phase = scrub(m.Phase)
-		}
+		phase := scrub(cmp.Or(m.Phase, a.Labels.Phase))
 		seen := Seen{Phase: phase, Toxic: scrub(m.Name), Type: scrub(m.Type), Mode: scrub(m.Mode)}
 		if _, known := b.seen[seen]; !known && len(b.seen) >= MaxRows {
 			seen = Seen{Phase: Other, Toxic: Other, Type: Other}
@@ -159,18 +152,6 @@ func (c *Control) unsure() string {
 	return fmt.Sprintf(", %d cannot be told", c.Unsure)
 }
 
-func (c *Counts) add(v verdict.Verdict, retries uint64) {
-	c.Attempts++
-	c.Verdicts[v.String()]++
-	switch {
-	case v.Held():
-		c.Held++
-	case v.Broken():
-		c.Broken++
-	}
-	c.Retries += retries
-}
-
 // statusBad is the first status of an error.
 const statusBad = 400
 
@@ -178,12 +159,12 @@ func failed(a *span.Attempt) bool { return a.Status == 0 || a.Status >= statusBa
 
 func (b *Builder) addHops(o verdict.Outcome) {
 	for _, e := range o.Edges {
-		edge := b.edge([2]string{scrub(e.From), scrub(e.To)})
+		edge := b.edge([2]string{e.From, e.To})
 		edge.Spans += e.Spans
 		edge.Orphans += e.Orphans
 	}
 	for _, p := range o.Services {
-		service := b.service(scrub(p.Service))
+		service := b.service(p.Service)
 		service.Traces++
 		if p.Connected {
 			service.Connected++
@@ -191,22 +172,40 @@ func (b *Builder) addHops(o verdict.Outcome) {
 	}
 }
 
-func (b *Builder) edge(key [2]string) *Edge {
+// edge is the edge between two services as they name themselves.
+func (b *Builder) edge(names [2]string) *Edge {
+	if e := b.edgesNamed[names]; e != nil {
+		return e
+	}
+	key := [2]string{scrub(names[0]), scrub(names[1])}
+	clean := key == names
 	if b.edges[key] == nil && len(b.edges) >= MaxRows {
 		key = [2]string{Other, Other}
 	}
 	if b.edges[key] == nil {
 		b.edges[key] = &Edge{From: key[0], To: key[1]}
 	}
+	if clean && len(b.edgesNamed) < maxCachedLabels {
+		b.edgesNamed[names] = b.edges[key]
+	}
 	return b.edges[key]
 }
 
+// service is the service of a name as it gives it itself.
 func (b *Builder) service(name string) *Service {
-	if b.services[name] == nil && len(b.services) >= MaxRows {
-		name = Other
+	if s := b.servicesNamed[name]; s != nil {
+		return s
 	}
-	if b.services[name] == nil {
-		b.services[name] = &Service{Name: name}
+	key := scrub(name)
+	clean := key == name
+	if b.services[key] == nil && len(b.services) >= MaxRows {
+		key = Other
 	}
-	return b.services[name]
+	if b.services[key] == nil {
+		b.services[key] = &Service{Name: key}
+	}
+	if clean && len(b.servicesNamed) < maxCachedLabels {
+		b.servicesNamed[name] = b.services[key]
+	}
+	return b.services[key]
 }

@@ -36,12 +36,15 @@ type Builder struct {
 	random   *rand.Rand
 	run      Run
 	phases   []Phase
-	totals   Counts
+	totals   *tallied
+	absent   uint64 // expected services
 	by       map[string]*table
 	edges    map[[2]string]*Edge
 	services map[string]*Service
 	series   series
-	hist     map[string]*Histogram
+	blocked  *Histogram
+	backoff  *Histogram
+	settled  *Histogram
 	faults   []Fault
 	seen     map[Seen]uint64
 	control  Control
@@ -50,7 +53,11 @@ type Builder struct {
 	examples map[verdict.Verdict]*reservoir
 	warnings []string
 	partial  *Partial
-	names    map[*span.Labels]rowKeys
+	places   map[*span.Labels]*places
+
+	// Where names count that need no scrubbing, as far as they are remembered.
+	edgesNamed    map[[2]string]*Edge
+	servicesNamed map[string]*Service
 }
 
 // NewBuilder starts a report of the run.
@@ -60,16 +67,15 @@ func NewBuilder(run Run, o BuilderOptions) *Builder {
 	}
 	b := &Builder{
 		options: o, run: run.scrubbed(), random: newRandom(o.Seed),
-		totals: newCounts(), by: make(map[string]*table), edges: make(map[[2]string]*Edge),
+		totals: newTallied(""), by: make(map[string]*table), edges: make(map[[2]string]*Edge),
 		services: make(map[string]*Service), series: newSeries(run.Start),
-		hist: make(map[string]*Histogram), seen: make(map[Seen]uint64),
-		examples: make(map[verdict.Verdict]*reservoir), names: make(map[*span.Labels]rowKeys),
+		blocked: NewHistogram(), backoff: NewHistogram(), settled: NewHistogram(),
+		seen: make(map[Seen]uint64), examples: make(map[verdict.Verdict]*reservoir),
+		places:     make(map[*span.Labels]*places),
+		edgesNamed: make(map[[2]string]*Edge), servicesNamed: make(map[string]*Service),
 	}
 	for _, dimension := range Dimensions() {
-		b.by[dimension] = &table{rows: make(map[string]*Row)}
-	}
-	for _, quantity := range Quantities() {
-		b.hist[quantity] = NewHistogram()
+		b.by[dimension] = &table{rows: make(map[string]*tallied)}
 	}
 	if o.Partial {
 		b.partial = &Partial{}
@@ -81,8 +87,6 @@ func NewBuilder(run Run, o BuilderOptions) *Builder {
 func newRandom(seed uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a sample needs no secrecy
 }
-
-func newCounts() Counts { return Counts{Verdicts: make(map[string]uint64)} }
 
 // Warn adds a warning to the report, once.
 func (b *Builder) Warn(message string) {

@@ -14,24 +14,24 @@ func (b *Builder) Report(end time.Time) *Report {
 		SchemaVersion: SchemaVersion,
 		Run:           b.run,
 		Phases:        slices.Clone(b.phases),
-		Totals:        b.totals.clone(),
+		Totals:        b.totals.counts(),
 		By:            make(map[string][]Row, len(b.by)),
 		Series:        b.series.report(),
-		Histograms:    make(map[string]*Histogram, len(b.hist)),
-		Faults:        slices.Clone(b.faults),
-		Control:       b.control,
-		Spans:         b.spans,
-		Warnings:      slices.Clone(b.warnings),
-		Examples:      b.reportExamples(),
+		Histograms: map[string]*Histogram{
+			"duration_ms": b.totals.duration.Clone(), "blocked_ms": b.blocked.Clone(),
+			"backoff_ms": b.backoff.Clone(), "settle_ms": b.settled.Clone(),
+		},
+		Faults:   slices.Clone(b.faults),
+		Control:  b.control,
+		Spans:    b.spans,
+		Warnings: slices.Clone(b.warnings),
+		Examples: b.reportExamples(),
 	}
-	r.Run.End = end
+	r.Totals.HopBreaks, r.Run.End = b.absent, end
 	r.Run.Labels, r.Run.Options = maps.Clone(b.run.Labels), maps.Clone(b.run.Options)
 	r.Spans.FlagBreaks, r.Spans.StateBreaks = b.extra.FlagBreaks, b.extra.StateBreaks
 	for dimension, t := range b.by {
 		r.By[dimension] = t.report(b.order(dimension))
-	}
-	for name, h := range b.hist {
-		r.Histograms[name] = h.Clone()
 	}
 	for _, e := range b.edges {
 		r.Edges = append(r.Edges, *e)

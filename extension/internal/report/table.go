@@ -2,16 +2,57 @@ package report
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
 )
 
 // table holds the rows of one dimension.
-type table struct{ rows map[string]*Row }
+type table struct{ rows map[string]*tallied }
 
-func (t *table) row(key string) *Row {
+// tallied is a row while it grows. What follows from its verdicts is told by counts.
+type tallied struct {
+	key      string
+	verdicts [verdicts]uint64
+	retries  uint64
+	duration *Histogram
+}
+
+// verdicts is how many verdicts there are.
+const verdicts = int(verdict.Excluded) + 1
+
+func newTallied(key string) *tallied { return &tallied{key: key, duration: NewHistogram()} }
+
+func (t *tallied) add(v verdict.Verdict, retries uint64, duration time.Duration) {
+	t.verdicts[v]++
+	t.retries += retries
+	t.duration.Record(duration)
+}
+
+func (t *tallied) counts() Counts {
+	c := Counts{Retries: t.retries, Verdicts: make(map[string]uint64)}
+	for _, v := range verdict.All() {
+		n := t.verdicts[v]
+		if n == 0 {
+			continue
+		}
+		c.Verdicts[v.String()] = n
+		c.Attempts += n
+		switch {
+		case v.Held():
+			c.Held += n
+		case v.Broken():
+			c.Broken += n
+		}
+	}
+	return c
+}
+
+// row is the row of a key: in a full table, that of [Other].
+func (t *table) row(key string) *tallied {
 	if row := t.rows[key]; row != nil {
 		return row
 	}
@@ -21,7 +62,7 @@ func (t *table) row(key string) *Row {
 			return row
 		}
 	}
-	row := &Row{Key: key, Counts: newCounts(), Duration: NewHistogram()}
+	row := newTallied(key)
 	t.rows[key] = row
 	return row
 }
@@ -34,7 +75,7 @@ func (t *table) report(order []string) []Row {
 	}
 	out := make([]Row, 0, len(t.rows))
 	for _, row := range t.rows {
-		out = append(out, Row{Key: row.Key, Counts: row.clone(), Duration: row.Duration.Clone()})
+		out = append(out, Row{Key: row.key, Counts: row.counts(), Duration: row.duration.Clone()})
 	}
 	rank := func(key string) int {
 		if i := slices.Index(order, key); i >= 0 {
@@ -59,11 +100,6 @@ func compareKeys(a, b string) int {
 		return cmp.Compare(x, y)
 	}
 	return strings.Compare(a, b)
-}
-
-func (c Counts) clone() Counts {
-	c.Verdicts = maps.Clone(c.Verdicts)
-	return c
 }
 
 // order is the order of a dimension that has one of its own.
