@@ -18,13 +18,13 @@ type entry struct {
 	rare        *rare
 	event       int64 // of the last change
 	lastAttempt int64 // when the last attempt, or operation, ended
-	check       int64
+	check       int64 // when to look at it next
+	links       [orders]link
 	operations  int32
 	changed     bool // since completeness was last computed
 	whole       bool
 	hopeful     bool // something that is not due may still come
 	concluded   bool // the source has no more
-	settled     bool
 	renewed     bool // spans may have gone with the attempts before these
 }
 

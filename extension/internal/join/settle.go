@@ -23,16 +23,12 @@ func (s *Store) Advance(now time.Time) []*Trace {
 
 func (s *Store) advance(sh *shard, now time.Time) {
 	at := now.UnixNano()
-	for {
-		e, ok := sh.next(at)
-		if !ok {
-			return
-		}
+	for e := sh.due(at); e != nil; e = sh.due(at) {
 		if reason, settled := s.state(e, at); settled {
 			s.settle(sh, e, reason, now)
 			continue
 		}
-		sh.push(e, at+int64(s.config.Linger))
+		sh.again(e, at+int64(s.config.Linger))
 	}
 }
 
@@ -70,11 +66,9 @@ func (s *Store) settle(sh *shard, e *entry, reason Reason, now time.Time) {
 	if e.operations > 0 {
 		sh.giveUp(e, reason)
 	}
-	delete(sh.traces, e.id)
-	e.settled = true
+	sh.remove(e)
 	s.open.Add(-1)
 	s.settled.Add(1)
-	sh.remember(e.id)
 	s.learn(e)
 	odd := e.seldom()
 	t := &Trace{
@@ -91,7 +85,6 @@ func (s *Store) settle(sh *shard, e *entry, reason Reason, now time.Time) {
 		t.Roots = s.offer(e)
 	}
 	sh.ready = append(sh.ready, t)
-	e.attempts, e.spans, e.rare = nil, nil, nil // a queue may hold the entry for a while
 }
 
 // doubts says why spans that are absent prove nothing; empty when they do.
@@ -178,7 +171,7 @@ func (s *Store) Drain(detail string, now time.Time) []*Trace {
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
-		for _, e := range sh.traces {
+		for e := sh.ages.front; e != nil; e = sh.ages.front {
 			partial := e.seldom().partial
 			reason := ReasonInterrupted
 			switch {

@@ -33,6 +33,7 @@ func New(config Config) *Store {
 	s := &Store{config: config.withDefaults()}
 	for i := range s.shards {
 		s.shards[i].traces = make(map[tracecontext.TraceID]*entry)
+		s.shards[i].checks.order = byCheck
 	}
 	return s
 }
@@ -252,15 +253,14 @@ func (s *Store) entry(sh *shard, id tracecontext.TraceID, now time.Time) *entry 
 		return e
 	}
 	if s.open.Add(1) > int64(s.config.MaxTraces) {
-		if oldest := sh.oldest(); oldest != nil {
+		if oldest := sh.ages.front; oldest != nil {
 			s.settle(sh, oldest, ReasonEvicted, now)
 			s.evicted.Add(1)
 		}
 	}
 	at := now.UnixNano()
 	e := &entry{id: id, event: at, lastAttempt: at, changed: true}
-	sh.traces[id] = e
-	sh.push(e, now.Add(s.config.Linger).UnixNano())
+	sh.add(e, now.Add(s.config.Linger).UnixNano())
 	return e
 }
 
@@ -270,7 +270,7 @@ func (s *Store) Due() int {
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
-		for _, e := range sh.traces {
+		for e := sh.ages.front; e != nil; e = e.links[byAge].after {
 			if e.operations > 0 || !e.concluded && e.seldom().partial == "" && !s.complete(e) {
 				due++
 			}

@@ -35,9 +35,9 @@ func TestAnOpenTraceDoesNotHoldTheSettledOnesBehindIt(t *testing.T) {
 	}
 	require.Equal(t, 1, s.Stats().Open)
 	sh := &s.shards[0]
-	for name, q := range map[string]*queue{"ages": &sh.ages, "checks": &sh.checks} {
-		require.LessOrEqual(t, q.len(), 2*len(sh.traces)+queueSlack+1, name)
-		require.LessOrEqual(t, cap(q.items), 16*queueSlack, name)
+	for name, l := range map[string]*list{"ages": &sh.ages, "checks": &sh.checks} {
+		require.Same(t, sh.traces[id(1)], l.front, name)
+		require.Same(t, l.front, l.back, name)
+		require.Zero(t, l.front.links[l.order], name)
 	}
-	require.Same(t, sh.traces[id(1)], sh.oldest(), "the order of age is kept")
 }
