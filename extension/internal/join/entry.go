@@ -118,9 +118,7 @@ func (s *Store) isComplete(e *entry) bool {
 // visited reports whether every service has reported a span.
 func (e *entry) visited(services []string) bool {
 	for _, service := range services {
-		if !slices.ContainsFunc(e.spans, func(r span.Record) bool {
-			return r.Descriptor.Service == service
-		}) {
+		if !anyOf(e.spans, func(r *span.Record) bool { return r.Descriptor.Service == service }) {
 			return false
 		}
 	}
@@ -166,11 +164,10 @@ func below(r *span.Record, a *span.Attempt) bool {
 
 // answered reports whether any SERVER span is tied to the attempt.
 func (e *entry) answered(a *span.Attempt) bool {
-	tied := func(r span.Record) bool {
-		return r.Claims(a) || r.Kind == span.KindServer && below(&r, a)
+	tied := func(r *span.Record) bool {
+		return r.Claims(a) || r.Kind == span.KindServer && below(r, a)
 	}
-	return slices.ContainsFunc(e.seldom().claimed, tied) || slices.ContainsFunc(e.spans, tied) ||
-		e.descends(a)
+	return anyOf(e.seldom().claimed, tied) || anyOf(e.spans, tied) || e.descends(a)
 }
 
 // Bounds on walking up a trace. In a larger trace, and a longer chain, an
@@ -201,27 +198,42 @@ func (e *entry) descends(a *span.Attempt) bool {
 
 // find returns the span with an id; nil if it has not come.
 func (e *entry) find(id tracecontext.SpanID) *span.Record {
-	at := slices.IndexFunc(e.spans, func(r span.Record) bool { return r.SpanID == id })
-	if at < 0 || id.IsZero() {
+	if id.IsZero() {
 		return nil
 	}
-	return &e.spans[at]
+	for i := range e.spans {
+		if e.spans[i].SpanID == id {
+			return &e.spans[i]
+		}
+	}
+	return nil
 }
 
 func (e *entry) isAttempt(id tracecontext.SpanID) bool {
-	return slices.ContainsFunc(e.attempts, func(a span.Attempt) bool { return a.SpanID == id })
+	return anyOf(e.attempts, func(a *span.Attempt) bool { return a.SpanID == id })
 }
 
 func (e *entry) has(id tracecontext.SpanID) bool {
-	return slices.ContainsFunc(e.attempts, func(a span.Attempt) bool {
+	return anyOf(e.attempts, func(a *span.Attempt) bool {
 		return a.SpanID == id || a.Operation == id
-	}) || slices.ContainsFunc(e.spans, func(r span.Record) bool { return r.SpanID == id })
+	}) || anyOf(e.spans, func(r *span.Record) bool { return r.SpanID == id })
 }
 
 func (e *entry) hasChild(id tracecontext.SpanID) bool {
-	return slices.ContainsFunc(e.spans, func(r span.Record) bool {
+	return anyOf(e.spans, func(r *span.Record) bool {
 		return r.ParentID == id && r.Kind == span.KindServer
 	})
+}
+
+// anyOf reports whether one of the list is so. Unlike [slices.ContainsFunc] it
+// copies none, and they are large.
+func anyOf[T any](list []T, is func(*T) bool) bool {
+	for i := range list {
+		if is(&list[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 // insert adds a span to the trace's own, or to those that claim it, unless it
@@ -231,12 +243,12 @@ func (e *entry) insert(r *span.Record, most int) fate {
 	if r.TraceID != e.id {
 		list = &e.odd().claimed
 	}
-	same := func(other span.Record) bool {
+	same := func(other *span.Record) bool {
 		return other.SpanID == r.SpanID && other.Kind == r.Kind &&
 			other.Start == r.Start && other.TraceID == r.TraceID
 	}
 	switch {
-	case slices.ContainsFunc(*list, same):
+	case anyOf(*list, same):
 		e.odd().redelivered++
 		return redelivered
 	case len(*list) >= most:

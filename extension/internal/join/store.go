@@ -2,7 +2,6 @@ package join
 
 import (
 	"encoding/binary"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -194,7 +193,7 @@ func (s *Store) Owes(id tracecontext.TraceID) bool {
 	if e == nil || e.operations > 0 {
 		return false
 	}
-	return slices.ContainsFunc(e.attempts, func(a span.Attempt) bool { return awaits(&a) > 0 })
+	return anyOf(e.attempts, func(a *span.Attempt) bool { return awaits(a) > 0 })
 }
 
 // Spans takes a batch of spans. The slice may be reused after the call.
