@@ -13,7 +13,7 @@ type shard struct {
 	ages   list
 	checks list
 	ready  []*Trace
-	recent [2]map[tracecontext.TraceID]struct{} // settled lately, two generations
+	recent recent
 	given  map[tracecontext.TraceID]*given
 }
 
@@ -45,7 +45,7 @@ func (sh *shard) remove(e *entry) {
 	delete(sh.traces, e.id)
 	sh.ages.remove(e)
 	sh.checks.remove(e)
-	sh.remember(e.id)
+	sh.recent.add(e.id)
 }
 
 // due is the open entry whose look is due by a time; nil if none is.
@@ -61,26 +61,4 @@ func (sh *shard) again(e *entry, check int64) {
 	e.check = check
 	sh.checks.remove(e)
 	sh.checks.push(e)
-}
-
-// maxRecent is how many settled traces a shard remembers per generation.
-const maxRecent = 4096
-
-// remember keeps the id of a settled trace, to tell late spans from foreign ones.
-func (sh *shard) remember(id tracecontext.TraceID) {
-	if sh.recent[0] == nil {
-		sh.recent[0] = make(map[tracecontext.TraceID]struct{})
-		sh.recent[1] = make(map[tracecontext.TraceID]struct{})
-	}
-	if len(sh.recent[0]) >= maxRecent {
-		sh.recent[0], sh.recent[1] = sh.recent[1], sh.recent[0]
-		clear(sh.recent[0])
-	}
-	sh.recent[0][id] = struct{}{}
-}
-
-func (sh *shard) wasSettled(id tracecontext.TraceID) bool {
-	_, young := sh.recent[0][id]
-	_, old := sh.recent[1][id]
-	return young || old
 }

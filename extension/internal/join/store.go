@@ -84,7 +84,7 @@ func (s *Store) Attempt(a span.Attempt, now time.Time) {
 		s.giveBack(sh, a, g.reason, g.detail)
 		return
 	}
-	if sh.traces[a.TraceID] == nil && sh.wasSettled(a.TraceID) {
+	if sh.traces[a.TraceID] == nil && sh.recent.has(a.TraceID) {
 		s.giveBack(sh, a, ReasonPartial, "its trace had settled before it ended")
 		return
 	}
@@ -234,7 +234,7 @@ func (s *Store) add(id tracecontext.TraceID, r *span.Record, now time.Time) fate
 	defer sh.mu.Unlock()
 	e := sh.traces[id]
 	if e == nil {
-		if sh.wasSettled(id) {
+		if sh.recent.has(id) {
 			return late
 		}
 		return unknown
