@@ -69,7 +69,7 @@ func (s *Store) settle(sh *shard, e *entry, reason Reason, now time.Time) {
 	sh.remove(e)
 	s.open.Add(-1)
 	s.settled.Add(1)
-	s.learn(e)
+	s.learn(sh, e)
 	odd := e.seldom()
 	t := &Trace{
 		ID: e.id, Attempts: e.attempts, Spans: e.spans, Claimed: odd.claimed, Reason: reason,
@@ -132,9 +132,9 @@ func (s *Store) offer(e *entry) []Root {
 }
 
 // learn remembers which CLIENT spans lead to a SERVER span, and who serves what.
-func (s *Store) learn(e *entry) {
+func (s *Store) learn(sh *shard, e *entry) {
 	for i := range e.seldom().claimed {
-		s.roots.learnClaim(&e.rare.claimed[i])
+		s.learnClaim(sh, &e.rare.claimed[i])
 	}
 	for i := range e.spans {
 		child := &e.spans[i]
@@ -142,14 +142,21 @@ func (s *Store) learn(e *entry) {
 			continue
 		}
 		if !child.Claim.IsZero() {
-			s.roots.learnClaim(child)
+			s.learnClaim(sh, child)
 		}
 		for j := range e.attempts {
-			if below(child, &e.attempts[j]) {
-				s.roots.learn(&e.attempts[j], child)
+			a := &e.attempts[j]
+			if below(child, a) && sh.served.first(a.Labels) {
+				s.roots.learn(a, child)
 			}
 		}
 		s.learnHop(e, child)
+	}
+}
+
+func (s *Store) learnClaim(sh *shard, r *span.Record) {
+	if sh.claiming.first(r.Descriptor) {
+		s.roots.learnClaim(r)
 	}
 }
 

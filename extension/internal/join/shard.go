@@ -3,6 +3,7 @@ package join
 import (
 	"sync"
 
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
 
@@ -15,6 +16,9 @@ type shard struct {
 	ready  []*Trace
 	recent recent
 	given  map[tracecontext.TraceID]*given
+
+	served   lately[span.Labels]     // of whom the roots know who serves them
+	claiming lately[span.Descriptor] // of services known to carry the User-Agent
 }
 
 // given is a trace that was given up with operations under way. Their further
