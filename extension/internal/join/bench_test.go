@@ -32,7 +32,10 @@ func BenchmarkSettle(b *testing.B) {
 				record(span.KindServer, stock, n, 3, 2))
 		}
 		w.Spans(spans, w.now)
-		settled += len(w.after(time.Second))
+		w.now = w.now.Add(time.Second)
+		traces := w.Advance(w.now)
+		settled += len(traces)
+		w.Recycle(traces)
 	}
 	if settled != int(n) {
 		b.Fatalf("%d of %d traces have settled", settled, n)

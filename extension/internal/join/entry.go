@@ -16,9 +16,10 @@ type entry struct {
 	first       [1]span.Attempt // room for the usual one
 	spans       []span.Record
 	rare        *rare
-	event       int64 // of the last change
-	lastAttempt int64 // when the last attempt, or operation, ended
-	check       int64 // when to look at it next
+	trace       *Trace // to settle as; nil until then in a new entry
+	event       int64  // of the last change
+	lastAttempt int64  // when the last attempt, or operation, ended
+	check       int64  // when to look at it next
 	links       [orders]link
 	operations  int32
 	changed     bool // since completeness was last computed

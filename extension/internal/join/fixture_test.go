@@ -2,6 +2,7 @@ package join_test
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
@@ -13,17 +14,31 @@ import (
 type world struct {
 	*join.Store
 
-	now time.Time
+	now  time.Time
+	keep bool // settled traces are not given back
 }
 
 func newWorld(c join.Config) *world {
 	return &world{Store: join.New(c), now: time.Unix(1_700_000_000, 0)}
 }
 
-// after moves the clock and returns what settles by then.
+// after moves the clock and returns what settles by then: copies, as the traces
+// themselves are given back for those to come.
 func (w *world) after(d time.Duration) []*join.Trace {
 	w.now = w.now.Add(d)
-	return w.Advance(w.now)
+	settled := w.Advance(w.now)
+	if w.keep {
+		return settled
+	}
+	out := make([]*join.Trace, len(settled))
+	for i, t := range settled {
+		c := *t
+		c.Attempts, c.Spans = slices.Clone(t.Attempts), slices.Clone(t.Spans)
+		c.Claimed, c.Roots = slices.Clone(t.Claimed), slices.Clone(t.Roots)
+		out[i] = &c
+	}
+	w.Recycle(settled)
+	return out
 }
 
 // send opens trace n, records an attempt with span id s, and closes it.

@@ -67,7 +67,8 @@ const (
 	ReasonPartial
 )
 
-// Trace is a settled trace. It belongs to the receiver.
+// Trace is a settled trace. It belongs to the receiver, who may give it back with
+// [Store.Recycle].
 type Trace struct {
 	ID       tracecontext.TraceID
 	Attempts []span.Attempt
@@ -84,6 +85,8 @@ type Trace struct {
 	Redelivered int           // spans that came again
 	Truncated   int           // spans beyond MaxSpans, which are not in Spans
 	SettleTime  time.Duration // from the last attempt's end to settling; 0 without attempts
+
+	home *entry // whose memory it is in part; nil when it has none
 }
 
 // Waited reports whether SettleTime tells how long spans were waited for: not

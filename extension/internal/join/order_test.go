@@ -169,6 +169,7 @@ func TestConcurrentSendersLoseNothing(t *testing.T) {
 				got[r.Verdict.String()]++
 			}
 		}
+		s.Recycle(settled)
 	}
 	settling.Go(func() {
 		for {

@@ -14,14 +14,14 @@ func (s *Store) Advance(now time.Time) []*Trace {
 		sh := &s.shards[i]
 		sh.mu.Lock()
 		s.advance(sh, now)
-		out = append(out, sh.ready...)
-		sh.ready = nil
+		out = sh.takeReady(out)
 		sh.mu.Unlock()
 	}
 	return out
 }
 
 func (s *Store) advance(sh *shard, now time.Time) {
+	sh.spare.trim()
 	at := now.UnixNano()
 	for e := sh.due(at); e != nil; e = sh.due(at) {
 		if reason, settled := s.state(e, at); settled {
@@ -71,9 +71,13 @@ func (s *Store) settle(sh *shard, e *entry, reason Reason, now time.Time) {
 	s.settled.Add(1)
 	s.learn(sh, e)
 	odd := e.seldom()
-	t := &Trace{
+	if e.trace == nil {
+		e.trace = new(Trace)
+	}
+	t := e.trace
+	*t = Trace{
 		ID: e.id, Attempts: e.attempts, Spans: e.spans, Claimed: odd.claimed, Reason: reason,
-		Detail: odd.partial, Redelivered: odd.redelivered, Truncated: odd.truncated,
+		Detail: odd.partial, Redelivered: odd.redelivered, Truncated: odd.truncated, home: e,
 	}
 	if len(e.attempts) > 0 {
 		t.SettleTime = time.Duration(max(0, now.UnixNano()-e.lastAttempt))
@@ -195,8 +199,7 @@ func (s *Store) Drain(detail string, now time.Time) []*Trace {
 			}
 			s.settle(sh, e, reason, now)
 		}
-		out = append(out, sh.ready...)
-		sh.ready = nil
+		out = sh.takeReady(out)
 		sh.mu.Unlock()
 	}
 	return out

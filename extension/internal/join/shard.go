@@ -14,6 +14,7 @@ type shard struct {
 	ages   list
 	checks list
 	ready  []*Trace
+	spare  spares
 	recent recent
 	given  map[tracecontext.TraceID]*given
 
@@ -58,6 +59,21 @@ func (sh *shard) due(at int64) *entry {
 		return e
 	}
 	return nil
+}
+
+// keepReady is how many settled traces a shard keeps room for.
+const keepReady = 1024
+
+// takeReady appends the traces that have settled, and keeps a little room for
+// those to come.
+func (sh *shard) takeReady(out []*Trace) []*Trace {
+	out = append(out, sh.ready...)
+	clear(sh.ready)
+	sh.ready = sh.ready[:0]
+	if cap(sh.ready) > keepReady {
+		sh.ready = nil
+	}
+	return out
 }
 
 // again puts the next look at an entry off.

@@ -37,9 +37,13 @@ func New(config Config) *Store {
 	return s
 }
 
+func (s *Store) shard(id tracecontext.TraceID) *shard {
+	return &s.shards[binary.LittleEndian.Uint64(id[8:])%shardCount]
+}
+
 // lock returns the shard of a trace, locked.
 func (s *Store) lock(id tracecontext.TraceID) *shard {
-	sh := &s.shards[binary.LittleEndian.Uint64(id[8:])%shardCount]
+	sh := s.shard(id)
 	sh.mu.Lock()
 	return sh
 }
@@ -258,7 +262,8 @@ func (s *Store) entry(sh *shard, id tracecontext.TraceID, now time.Time) *entry 
 		}
 	}
 	at := now.UnixNano()
-	e := &entry{id: id, event: at, lastAttempt: at, changed: true}
+	e := sh.spare.take()
+	e.id, e.event, e.lastAttempt, e.changed = id, at, at, true
 	sh.add(e, now.Add(s.config.Linger).UnixNano())
 	return e
 }

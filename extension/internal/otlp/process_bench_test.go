@@ -49,17 +49,16 @@ func TestBenchReceiver(t *testing.T) {
 	equal(t, uint64(0), store.Stats().Foreign)
 }
 
-// open opens a trace, records its attempt and closes it.
+// open opens a trace, records its attempt and closes it, as a run does.
 func open(
 	store *join.Store, labels *span.Labels, id tracecontext.TraceID, parent tracecontext.SpanID,
 	now time.Time,
 ) {
 	store.Open(id, now)
-	store.Attempt(span.Attempt{
+	store.Finish(span.Attempt{
 		TraceID: id, SpanID: parent, Sampled: true, Number: 1,
 		Outcome: span.OutcomeAnswered, Status: 200, Labels: labels,
 	}, now)
-	store.Close(id, now)
 }
 
 // BenchmarkProcess sends encoded batches over gRPC from this process to another

@@ -1,0 +1,102 @@
+package join_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+)
+
+// TestRecyclingChangesNothing plays the same operations with and without giving
+// the settled traces back.
+func TestRecyclingChangesNothing(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		steps := drawSteps(t)
+		config := join.Config{
+			OpenLimit: time.Minute, MaxTraces: rapid.SampledFrom([]int{1, 3, 1000}).Draw(t, "most"),
+			MaxSpans: rapid.SampledFrom([]int{1, 2, 1000}).Draw(t, "spans"),
+		}
+		kept := &sender{world: newWorld(config)}
+		kept.keep = true
+		recycled := &sender{world: newWorld(config)}
+		kept.play(steps)
+		recycled.play(steps)
+		require.Equal(t, kept.described(t), recycled.described(t))
+		require.Equal(t, kept.contents(), recycled.contents())
+		require.Equal(t, kept.Stats(), recycled.Stats())
+	})
+}
+
+// Nothing of one trace is left for the next, and one that is given back twice is
+// not two.
+func TestARecycledTraceIsEmpty(t *testing.T) {
+	t.Parallel()
+	w := newWorld(join.Config{})
+	w.send(64, 1)
+	w.receive(server(64, 10, 1), server(64, 10, 1), claiming(server(7, 11, 0), 64, 1))
+	w.MarkPartial(traceID(64), "a test", w.now)
+	w.now = w.now.Add(settle)
+	settled := w.Advance(w.now)
+	require.Len(t, settled, 1)
+	w.Recycle(settled)
+	require.Zero(t, *settled[0])
+	w.Recycle(settled)
+	w.Open(traceID(128), w.now)
+	w.Open(traceID(192), w.now)
+	w.Close(traceID(128), w.now)
+	w.Close(traceID(192), w.now)
+	settled = w.after(settle)
+	require.Len(t, settled, 2)
+	for _, tr := range settled {
+		require.Empty(t, tr.Attempts)
+		require.Empty(t, tr.Spans)
+		require.Empty(t, tr.Claimed)
+		require.Empty(t, tr.Detail)
+		require.Zero(t, tr.Redelivered)
+		require.NotZero(t, tr.ID)
+	}
+	require.NotEqual(t, settled[0].ID, settled[1].ID)
+}
+
+// An attempt that settled by itself has no memory to give.
+func TestRecyclingASingleAttemptDoesNoHarm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(join.Config{})
+	w.Whole(w.attempt(1, 1), "nobody listens")
+	w.Recycle(w.Advance(w.now))
+	w.Recycle(nil)
+	w.send(1, 1)
+	require.Equal(t, 1, w.Due())
+}
+
+func TestATraceCostsNoAllocationInSteadyState(t *testing.T) { //nolint:paralleltest // it counts the process's allocations
+	const traces = 1000
+	w := newWorld(join.Config{})
+	labels, d := &span.Labels{Name: "x", Method: "GET"}, descriptor("gateway")
+	spans, from := make([]span.Record, 2), uint64(0)
+	round := func() {
+		for n := range uint64(traces) {
+			id := from + n
+			w.Open(traceID(id), w.now)
+			w.Finish(span.Attempt{TraceID: traceID(id), SpanID: spanID(1), Sampled: true, Labels: labels}, w.now)
+			spans[0] = record(span.KindServer, d, id, 10, 1)
+			spans[1] = record(span.KindServer, d, id, 11, 10)
+			w.Spans(spans, w.now)
+		}
+		from += traces
+		w.now = w.now.Add(linger)
+		settled := w.Advance(w.now)
+		require.Len(t, settled, traces)
+		w.Recycle(settled)
+	}
+	for range 10 {
+		round()
+	}
+	perTrace := testing.AllocsPerRun(10, round) / traces
+	require.Less(t, perTrace, 0.1)
+}
