@@ -34,6 +34,7 @@ func spanEdits() []func(*trace.Span) {
 		func(s *trace.Span) { s.Kind, s.EndTimeUnixNano = -1, 1<<63 },
 		func(s *trace.Span) { s.Status = &trace.Status{Code: 2, Message: "x"} },
 		func(s *trace.Span) { s.Name = strings.Repeat("é", 200) },
+		func(s *trace.Span) { s.Name = strings.Repeat("n", 1<<14+2) }, // a length of three bytes
 		func(s *trace.Span) {
 			s.Attributes = []*common.KeyValue{
 				text("http.method", "POST"), text("http.target", "/a?b=c"),

@@ -23,19 +23,18 @@ func (f *field) is(num protowire.Number, typ protowire.Type) bool {
 }
 
 // next reads one field of b into f and returns what follows it. Nearly all
-// fields of a span have a tag of one byte and a length of one byte; they take the
-// short way.
+// fields have a tag of one byte and a length of one or two; they take the short way.
 func (f *field) next(b []byte) ([]byte, error) {
-	const oneByte, bits = 0x80, 3 // of a varint; of a wire type in a tag
+	const bits = 3 // of a wire type in a tag
 	if len(b) < 2 || b[0] >= oneByte || b[0] < 1<<bits {
 		return f.nextSlow(b)
 	}
 	f.num, f.typ = protowire.Number(b[0]>>bits), protowire.Type(b[0]&(1<<bits-1))
 	switch f.typ {
 	case protowire.BytesType:
-		if n := int(b[1]); n < oneByte && n <= len(b)-2 {
-			f.bytes = b[2 : 2+n : 2+n]
-			return b[2+n:], nil
+		if body, rest, ok := delimited(b); ok {
+			f.bytes = body
+			return rest, nil
 		}
 	case protowire.VarintType:
 		if b[1] < oneByte {
@@ -50,6 +49,26 @@ func (f *field) next(b []byte) ([]byte, error) {
 	default:
 	}
 	return f.nextSlow(b)
+}
+
+// oneByte is the first value that takes a varint of two bytes.
+const oneByte = 0x80
+
+// delimited returns the content of the length-delimited field that b starts with,
+// and what follows it. It leaves what is not plain to nextSlow: tags of more than
+// one byte, lengths of more than two, and lengths that b does not have.
+func delimited(b []byte) (body, rest []byte, ok bool) {
+	n, at := int(b[1]), 2
+	if n >= oneByte {
+		if len(b) < 3 || b[2] >= oneByte {
+			return nil, nil, false
+		}
+		n, at = n&(oneByte-1)|int(b[2])<<7, 3
+	}
+	if n > len(b)-at {
+		return nil, nil, false
+	}
+	return b[at : at+n], b[at+n:], true
 }
 
 // nextSlow reads any field.
@@ -184,139 +203,6 @@ func (d *Decoder) instrumentationScope(b []byte) error {
 		}
 		if f.is(scopeName, protowire.BytesType) {
 			d.scope = f.bytes
-		}
-	}
-	return nil
-}
-
-func (d *Decoder) span(b []byte) error {
-	s := &d.fields
-	s.reset()
-	var f field
-	var err error
-	for len(b) > 0 {
-		if b, err = f.next(b); err != nil {
-			return err
-		}
-		switch f.typ {
-		default: // groups hold nothing that is needed
-		case protowire.BytesType:
-			err = s.scanBytes(&f)
-		case protowire.VarintType:
-			if f.num == spanKind {
-				s.kind = int32(f.val) //nolint:gosec // enums wrap in protobuf as well
-			}
-		case protowire.Fixed64Type:
-			switch f.num {
-			default:
-			case spanStart:
-				s.start = f.val
-			case spanEnd:
-				s.end = f.val
-			}
-		case protowire.Fixed32Type:
-			if f.num == spanFlags {
-				s.flags = uint32(f.val) //nolint:gosec // it was read from 32 bits
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return d.add(s)
-}
-
-// scanBytes takes up a length-delimited field of a span.
-func (s *fields) scanBytes(f *field) error {
-	switch f.num {
-	default:
-	case spanTraceID:
-		s.traceID = f.bytes
-	case spanSpanID:
-		s.spanID = f.bytes
-	case spanTraceState:
-		s.traceState = f.bytes
-	case spanParentID:
-		s.parentID = f.bytes
-	case spanName:
-		s.name = f.bytes
-	case spanAttributes:
-		a, v, err := scanAttribute(f.bytes)
-		if err != nil {
-			return fmt.Errorf("reading attribute: %w", err)
-		}
-		if a != attrNone {
-			s.set(a, v)
-		}
-	case spanStatus:
-		return s.scanStatus(f.bytes)
-	}
-	return nil
-}
-
-func (s *fields) scanStatus(b []byte) error {
-	var f field
-	var err error
-	for len(b) > 0 {
-		if b, err = f.next(b); err != nil {
-			return fmt.Errorf("reading status: %w", err)
-		}
-		if f.is(statusCode, protowire.VarintType) {
-			s.statusCode = int32(f.val) //nolint:gosec // enums wrap in protobuf as well
-		}
-	}
-	return nil
-}
-
-// scanAttribute reads a KeyValue. The value is interpreted only for a key
-// that is kept. A value that comes in several pieces is merged, as protobuf
-// demands for a message field that repeats.
-func scanAttribute(b []byte) (attribute, value, error) {
-	var f field
-	var err error
-	var key, last []byte
-	var v value
-	pieces := 0
-	for len(b) > 0 {
-		if b, err = f.next(b); err != nil {
-			return attrNone, v, err
-		}
-		switch {
-		case f.is(keyValueKey, protowire.BytesType):
-			key = f.bytes
-		case f.is(keyValueValue, protowire.BytesType):
-			if pieces++; pieces > 1 {
-				if err := v.scan(last); err != nil {
-					return attrNone, v, err
-				}
-			}
-			last = f.bytes
-		}
-	}
-	a := attributeOf(key)
-	if a == attrNone {
-		return a, v, nil
-	}
-	return a, v, v.scan(last)
-}
-
-// scan reads an AnyValue; the last member that is set wins.
-func (v *value) scan(b []byte) error {
-	var f field
-	var err error
-	for len(b) > 0 {
-		if b, err = f.next(b); err != nil {
-			return err
-		}
-		switch {
-		case f.is(anyString, protowire.BytesType):
-			*v = value{kind: valueString, text: f.bytes}
-		case f.is(anyInt, protowire.VarintType):
-			*v = value{kind: valueInt, num: int64(f.val)} //nolint:gosec // two's complement
-		case f.is(anyBool, protowire.VarintType), f.is(anyDouble, protowire.Fixed64Type),
-			f.is(anyArray, protowire.BytesType), f.is(anyKVList, protowire.BytesType),
-			f.is(anyBytes, protowire.BytesType), f.is(anyIndex, protowire.VarintType):
-			*v = value{}
 		}
 	}
 	return nil
