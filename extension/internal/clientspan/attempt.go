@@ -22,12 +22,12 @@ func Owns(service string, d *span.Descriptor) bool {
 
 // Attempt is the attempt behind a CLIENT span, as far as the span's own fields
 // tell. Without a status, whether a byte left cannot be told from them: no
-// SERVER span is no proof then.
+// SERVER span is no proof then. Its number is 0 until [Renumber].
 func Attempt(r *span.Record, labels *span.Labels) span.Attempt {
 	a := span.Attempt{
 		TraceID: r.TraceID, SpanID: r.SpanID, Operation: r.ParentID, Labels: labels,
 		TraceState: r.TraceState, Start: r.Start, Duration: max(0, r.End-r.Start),
-		Number: 1, Sends: 1, Status: r.Status, Sampled: true,
+		Sends: 1, Status: r.Status, Sampled: true,
 	}
 	if r.Status == 0 {
 		a.Outcome = span.OutcomeSentFailed
@@ -35,26 +35,80 @@ func Attempt(r *span.Record, labels *span.Labels) span.Attempt {
 	return a
 }
 
-// Renumber orders attempts by trace, operation and start, and numbers those of
-// one operation. It keeps a number that the load itself gave.
+// Renumber orders attempts by trace, operation and start, and completes what
+// those of one operation say of each other. A number that the load gave is kept.
+//
+// A load that gives none may send anything under one span. There, a request is
+// taken for a retry of one like it that failed before it began.
 func Renumber(list []span.Attempt) {
 	slices.SortFunc(list, func(a, b span.Attempt) int {
 		return cmp.Or(bytes.Compare(a.TraceID[:], b.TraceID[:]),
 			bytes.Compare(a.Operation[:], b.Operation[:]), cmp.Compare(a.Start, b.Start),
 			bytes.Compare(a.SpanID[:], b.SpanID[:]))
 	})
-	for i := 1; i < len(list); i++ {
-		before, a := &list[i-1], &list[i]
-		if !sameOperation(before, a) {
-			continue
+	for first := 0; first < len(list); {
+		next := first + 1
+		for next < len(list) && sameOperation(&list[first], &list[next]) {
+			next++
 		}
-		a.Resend = before.Resend + 1
-		a.Backoff = max(0, a.Start-before.Start-before.Duration)
-		if a.Number == 1 {
-			a.Number = before.Number + 1
+		number(list[first:next])
+		first = next
+	}
+}
+
+// maxLookBack bounds how many attempts of an operation a retry is looked for in.
+const maxLookBack = 64
+
+// number completes the attempts of one operation, which are in order.
+func number(operation []span.Attempt) {
+	for i := range operation {
+		a := &operation[i]
+		earlier := operation[max(0, i-maxLookBack):i]
+		told := a.Number > 0
+		if !told {
+			a.Number = 1
+			if failed := lastTry(earlier, a); failed != nil {
+				a.Number = failed.Number + 1
+			}
+		}
+		a.Resend = uint16(min(i, 1<<16-1))
+		a.Hop = told && slices.ContainsFunc(earlier, func(b span.Attempt) bool {
+			return b.Number == a.Number
+		})
+		if a.Number > 1 && !a.Hop && i > 0 {
+			before := &operation[i-1]
+			a.Backoff = max(0, a.Start-before.Start-before.Duration)
 		}
 	}
 }
+
+// lastTry is the last request like a, if it failed before a began.
+func lastTry(earlier []span.Attempt, a *span.Attempt) *span.Attempt {
+	for i := range slices.Backward(earlier) {
+		b := &earlier[i]
+		if b.Labels.Name != a.Labels.Name || b.Labels.Method != a.Labels.Method {
+			continue
+		}
+		if retryable(b.Status) && b.Start+b.Duration <= a.Start {
+			return b
+		}
+		return nil
+	}
+	return nil
+}
+
+// retryable reports whether clients send again after a status; 0 stands for none.
+func retryable(status uint16) bool {
+	return status == 0 || status == requestTimeout || status == tooManyRequests ||
+		status >= serverError
+}
+
+// Statuses that clients retry on; net/http is not for the core.
+const (
+	requestTimeout  = 408
+	tooManyRequests = 429
+	serverError     = 500 // the first of them
+)
 
 // sameOperation reports whether two attempts belong to one logical request:
 // they share the span around them.

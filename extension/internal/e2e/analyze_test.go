@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -153,6 +154,59 @@ func TestEndToEndAnalyzeJudgesAsTheRunDid(t *testing.T) {
 	assert.Equal(t, online.report.Control, offline.Control)
 	assert.Equal(t, online.report.Seen, offline.Seen)
 	assert.Empty(t, offline.Warnings)
+}
+
+// Hops are no retries, in a run and offline: each operation is two attempts of
+// two round trips here, as both of its tries are redirected.
+func TestEndToEndAnalyzeCountsHopsAsTheRunDid(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	path := filepath.Join(t.TempDir(), "spans.jsonl")
+	file, err := os.Create(path)
+	require.NoError(t, err)
+	var mu sync.Mutex
+	load := httptest.NewServer(&tee{t, "", &mu, file})
+	t.Cleanup(load.Close)
+	var served atomic.Int64
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/start":
+			http.Redirect(w, r, "/flaky", http.StatusFound)
+		case served.Add(1)%2 == 1:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	t.Cleanup(service.Close)
+	const operations = 3
+	online := e.run(e.script(`
+		import { Client, configure } from 'k6/x/continuity';
+		configure({ source: 'none' });
+		export const options = { vus: 1, iterations: %d };
+		const http = new Client({ retry: { attempts: 2, backoff: { initial: 1 } } });
+		export default function () { http.get('%s/start'); }`, operations, service.URL),
+		map[string]string{
+			"OTEL_EXPORTER_OTLP_ENDPOINT": load.URL, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+		})
+	require.Equal(t, 0, online.code, online.output)
+	require.NoError(t, file.Close())
+	out := filepath.Join(t.TempDir(), "offline.json")
+	code, output := e.continuity("analyze", path, "--format", "json", "--output", out)
+	require.Equal(t, 0, code, output)
+	data, err := os.Open(out)
+	require.NoError(t, err)
+	offline, err := report.ReadJSON(data)
+	require.NoError(t, err)
+	require.NoError(t, data.Close())
+	for name, r := range map[string]*report.Report{"run": online.report, "offline": offline} {
+		assert.Equal(t, uint64(4*operations), r.Totals.Attempts, name)
+		assert.Equal(t, uint64(operations), r.Totals.Retries, name)
+		require.Len(t, r.By["attempt"], 2, name)
+		for _, row := range r.By["attempt"] {
+			assert.Equal(t, uint64(2*operations), row.Attempts, "%s, attempt %s", name, row.Key)
+		}
+	}
+	retries := online.k6["trace_retries"]
+	assert.InDelta(t, operations, retries.Count, 0)
 }
 
 // The same traffic, judged by what a real Jaeger has and from files. It needs

@@ -6,7 +6,6 @@ import (
 
 	"go.k6.io/k6/v2/metrics"
 
-	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
 )
 
@@ -94,11 +93,6 @@ func (t *tally) sample(metric *metrics.Metric, tags *metrics.TagSet, at time.Tim
 // add adds one settled trace.
 func (t *tally) add(outcome verdict.Outcome, now time.Time) {
 	settled := t.root
-	type send struct {
-		operation tracecontext.SpanID
-		number    uint16
-	}
-	var retried map[send]bool
 	for i := range outcome.Results {
 		result := &outcome.Results[i]
 		tags, ok := result.Attempt.Labels.Tags.(*metrics.TagSet)
@@ -107,12 +101,7 @@ func (t *tally) add(outcome verdict.Outcome, now time.Time) {
 		}
 		settled = tags
 		t.addResult(result, tags)
-		this := send{result.Attempt.Operation, result.Attempt.Number}
-		if this.number > 1 && !retried[this] {
-			if retried == nil {
-				retried = make(map[send]bool)
-			}
-			retried[this] = true
+		if result.Attempt.IsRetry() {
 			t.sample(t.retries, tags, time.Unix(0, result.Attempt.Start), 1)
 		}
 	}

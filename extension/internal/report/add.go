@@ -15,19 +15,9 @@ import (
 func (b *Builder) Add(o verdict.Outcome) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var sent map[sendKey]bool
 	for i := range o.Results {
 		r := &o.Results[i]
-		var retries uint64
-		key := sendKey{r.Attempt.Operation, r.Attempt.Number}
-		if key.number > 1 && !sent[key] {
-			if sent == nil {
-				sent = make(map[sendKey]bool)
-			}
-			sent[key] = true
-			retries = 1
-		}
-		b.addResult(r, retries)
+		b.addResult(r)
 		if b.wants(r.Verdict) {
 			b.keep(r.Verdict, o, i)
 		}
@@ -40,11 +30,6 @@ func (b *Builder) Add(o verdict.Outcome) {
 	b.extra.StateBreaks += o.StateBreaks
 	b.addHops(o)
 	b.addEvidence(o)
-}
-
-type sendKey struct {
-	operation [8]byte
-	number    uint16
 }
 
 // places are the rows that attempts with the same labels count in.
@@ -93,14 +78,14 @@ func requestName(l *span.Labels) string {
 	return scrub(name)
 }
 
-func (b *Builder) addResult(r *verdict.Result, retries uint64) {
+func (b *Builder) addResult(r *verdict.Result) {
 	a := r.Attempt
 	duration := time.Duration(a.Duration)
 	p := b.placesOf(a.Labels)
 	for _, row := range [...]*tallied{
 		b.totals, p.phase, p.name, b.numbered(a.Number), p.scenario, p.service,
 	} {
-		row.add(r.Verdict, retries, duration)
+		row.add(r, duration)
 	}
 	b.series.add(r, duration)
 	b.blocked.Record(time.Duration(a.Blocked))

@@ -26,9 +26,11 @@ const verdicts = int(verdict.Excluded) + 1
 
 func newTallied(key string) *tallied { return &tallied{key: key, duration: NewHistogram()} }
 
-func (t *tallied) add(v verdict.Verdict, retries uint64, duration time.Duration) {
-	t.verdicts[v]++
-	t.retries += retries
+func (t *tallied) add(r *verdict.Result, duration time.Duration) {
+	t.verdicts[r.Verdict]++
+	if r.Attempt.IsRetry() {
+		t.retries++
+	}
 	t.duration.Record(duration)
 }
 

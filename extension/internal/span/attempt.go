@@ -64,6 +64,11 @@ type Attempt struct {
 	Sends      uint16              // times the transport wrote the request; above 1: re-sent
 	Status     uint16              // HTTP status; 0 when there was no response
 	Outcome    Outcome
+	Hop        bool // a redirect hop or an authentication exchange: not the first of its number
 	Sampled    bool // the sampled flag that was sent
 	Excluded   bool // outside tracing: no header, no span
 }
+
+// IsRetry reports whether the retry policy sent the request again with this round
+// trip. A hop of that one is no retry of its own.
+func (a *Attempt) IsRetry() bool { return a.Number > 1 && !a.Hop }

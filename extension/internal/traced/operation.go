@@ -263,19 +263,22 @@ func (op *Operation) endSpan(err error) {
 
 // begin numbers a round trip, from 0, and gives it its span id: the prepared
 // span's, if a hook prepared one. The first round trip of an attempt has waited
-// for the backoff; its redirect hops and authentication exchanges have not.
-func (op *Operation) begin(x *exchange, t *transport) (resend int, waited time.Duration) {
+// for the backoff; its hops have not.
+func (op *Operation) begin(
+	x *exchange, t *transport,
+) (resend int, waited time.Duration, hop bool) {
 	op.mu.Lock()
 	defer op.mu.Unlock()
 	op.handOver()
 	resend = op.trips
 	op.trips++
 	waited, t.backoff = t.backoff, 0
+	hop, t.begun = t.begun, true
 	if x.prepared, op.prepared = op.prepared, nil; x.prepared != nil {
 		x.spanID = x.prepared.spanID
 	} else {
 		x.spanID = newSpanID()
 	}
 	op.last, op.ids = x.spanID, ""
-	return resend, waited
+	return resend, waited, hop
 }

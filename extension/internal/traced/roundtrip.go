@@ -19,6 +19,7 @@ type transport struct {
 	base    http.RoundTripper
 	attempt int
 	backoff time.Duration
+	begun   bool // its first round trip has
 }
 
 // exchange is one round trip under way.
@@ -76,11 +77,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 func (t *transport) begin(req *http.Request) *exchange {
 	op := t.op
 	x := &exchange{op: op, start: time.Now(), req: req}
-	resend, waited := op.begin(x, t)
+	resend, waited, hop := op.begin(x, t)
 	x.attempt = span.Attempt{
 		TraceID: op.traceID, SpanID: x.spanID, Operation: op.spanID, TraceState: op.traceState,
 		Number: clamp16(t.attempt), Resend: clamp16(resend), Sampled: bool(op.sampled),
-		Start: x.start.UnixNano(), Backoff: int64(waited),
+		Start: x.start.UnixNano(), Backoff: int64(waited), Hop: hop,
 	}
 	return x
 }
