@@ -344,11 +344,15 @@ declare module 'k6/x/continuity' {
   export function span<T>(name: string, fn: (span: Span) => T): T;
   export function span<T>(name: string, attributes: Attributes | null | undefined, fn: (span: Span) => T): T;
 
-  /** What all VUs share. Where an option has an environment variable, the variable wins. */
+  /**
+   * What all VUs share. Where an option has an environment variable, the variable wins; one
+   * that begins with `K6_CONTINUITY_` and belongs to no option is warned of.
+   */
   export interface Configuration {
     /**
      * Where SERVER spans come from: `'otlp'` (default), `'jaeger=URL'`,
-     * `'tempo=URL'`, `'file=GLOB'` or `'none'`. `K6_CONTINUITY_SOURCE`
+     * `'tempo=URL'`, `'file=GLOB'` or `'none'`. `K6_CONTINUITY_SOURCE`; `K6_CONTINUITY_TENANT`
+     * is the tenant of a Tempo that has several.
      */
     source?: string;
     listen?: {
@@ -376,7 +380,10 @@ declare module 'k6/x/continuity' {
     maxTraces?: number;
     /** Share of the traces that are asked for from `jaeger=` and `tempo=`, above 0 to 1. Default 1. */
     sample?: number;
-    /** Services that must appear, connected, in every trace. Default: none. */
+    /**
+     * Services that must appear, connected, in every trace whose request held and succeeded.
+     * Default: none.
+     */
     expect?: { services?: string[] };
     /** Directory of the reports. Default `results`. `K6_CONTINUITY_RESULTS` */
     results?: string;

@@ -139,6 +139,7 @@ func startWithReceiver(b *testing.B, r *run) string {
 	r.settings.listenGRPC, r.settings.listenHTTP = "", "127.0.0.1:0"
 	r.settings.results = b.TempDir()
 	r.lookup = func(string) (string, bool) { return "", false }
+	r.env = func() []string { return nil }
 	_, err := r.start()
 	require.NoError(b, err)
 	b.Cleanup(func() {

@@ -55,6 +55,7 @@ func startWithoutSource(b *testing.B, r *run) {
 	b.Helper()
 	r.settings.source, r.settings.results = "none", b.TempDir()
 	r.lookup = func(string) (string, bool) { return "", false }
+	r.env = func() []string { return nil }
 	_, err := r.start()
 	require.NoError(b, err)
 	b.Cleanup(func() {

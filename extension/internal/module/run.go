@@ -30,6 +30,7 @@ type run struct {
 	faults faultRun
 	log    logrus.FieldLogger
 	lookup func(string) (string, bool)
+	env    func() []string // all of what lookup knows, as name=value
 	id     string
 
 	mu          sync.Mutex
@@ -60,7 +61,7 @@ type run struct {
 func newRun() *run {
 	return &run{
 		id: newRunID(time.Now()), settings: defaultSettings(),
-		log: logrus.StandardLogger(), lookup: os.LookupEnv,
+		log: logrus.StandardLogger(), lookup: os.LookupEnv, env: os.Environ,
 	}
 }
 
@@ -80,6 +81,9 @@ func (r *run) startAll() error {
 	s := &r.settings
 	if err := errors.Join(s.applyEnv(r.lookup), s.validate()); err != nil {
 		return err
+	}
+	for _, unknown := range unknownVariables(r.env()) {
+		r.warn(unknown)
 	}
 	spec, err := r.parseSource()
 	if err != nil {

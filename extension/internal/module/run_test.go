@@ -42,6 +42,7 @@ func newTestRun(t *testing.T, adjust ...func(*settings)) *testRun {
 	}
 	r.log = r.warned.logger()
 	r.lookup = func(string) (string, bool) { return "", false }
+	r.env = func() []string { return nil }
 	r.quiet = true
 	r.settings.listenGRPC, r.settings.listenHTTP = "", "127.0.0.1:0"
 	r.settings.linger, r.settings.settle = time.Millisecond, time.Minute

@@ -8,6 +8,9 @@ import (
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/compare/interval"
 )
 
+// tenantVariable names the tenant of a Tempo that has several, without the prefix.
+const tenantVariable = "TENANT"
+
 // parseSource reads configure.source.
 func (r *run) parseSource() (backend.Spec, error) {
 	spec, err := backend.ParseSource(r.settings.source)
@@ -20,7 +23,7 @@ func (r *run) parseSource() (backend.Spec, error) {
 
 // openSource opens a source of spans other than the embedded receiver.
 func (r *run) openSource(spec backend.Spec) (err error) {
-	tenant, _ := r.lookup("K6_CONTINUITY_TENANT")
+	tenant, _ := r.lookup(envPrefix + tenantVariable)
 	r.feed, err = backend.NewFeed(spec, backend.FeedConfig{
 		Settle: r.settings.settle, Sample: r.settings.sample, Store: r.store, Warn: r.warn,
 		Query: backend.QueryConfig{Tenant: tenant}, Agent: r.userAgent,
