@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"go.k6.io/k6/v2/lib"
+	"gopkg.in/guregu/null.v3"
 )
 
 // TestCheckpointIsAReport: what a killed run leaves behind can be read.
@@ -39,5 +41,20 @@ func TestCheckpointsAtOneTime(t *testing.T) {
 	saved.Wait()
 	assert.Empty(t, r.warned.all())
 	assert.Equal(t, r.id, r.reportOf(partialSuffix).Run.ID)
+	r.interrupt()
+}
+
+// TestCheckpointLeavesTheUserAgent: by it, Jaeger is searched for restarted traces
+// until the end, and the end begins with a checkpoint.
+func TestCheckpointLeavesTheUserAgent(t *testing.T) {
+	t.Parallel()
+	r := newTestRun(t)
+	r.begin()
+	r.options.Store(&lib.Options{UserAgent: null.StringFrom("mine")})
+	for range 2 {
+		r.checkpoint()
+		assert.Equal(t, "mine", r.userAgent())
+	}
+	assert.Equal(t, "mine", r.reportOf(partialSuffix).Run.Options["k6.userAgent"])
 	r.interrupt()
 }

@@ -99,8 +99,8 @@ func (r *run) spans() report.Spans {
 func (r *run) snapshot(now time.Time) *report.Report {
 	r.builder.SetSpans(r.spans())
 	r.faults.report(r.builder, r.warn)
-	if o := r.options.Swap(nil); o != nil { // the builder keeps them
-		r.builder.SetOptions(loadOptions(o))
+	if o := r.options.Load(); o != nil && !r.described.Swap(true) {
+		r.builder.SetOptions(loadOptions(o)) // the builder keeps them
 	}
 	return r.builder.Report(now)
 }

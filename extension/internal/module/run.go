@@ -54,8 +54,9 @@ type run struct {
 	settler   *settler
 	saving    sync.Mutex // held while a checkpoint is written
 
-	samples atomic.Pointer[chan<- metrics.SampleContainer]
-	options atomic.Pointer[lib.Options] // k6's, known with the first request
+	samples   atomic.Pointer[chan<- metrics.SampleContainer]
+	options   atomic.Pointer[lib.Options] // k6's, known with the first request
+	described atomic.Bool                 // the builder has the options
 }
 
 func newRun() *run {
