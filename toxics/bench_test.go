@@ -56,18 +56,34 @@ func load(tb testing.TB, url string, n int) []time.Duration {
 	return slices.Concat(took...)
 }
 
-// side is one way to the service and what was measured on it.
+// side is one way to the service and what was measured on it, turn by turn.
 type side struct {
 	name  string
 	url   string
-	rates []float64
+	rates []float64 // requests per second
+	cpu   []float64 // microseconds of the whole process per request: client, proxy, service
 	took  []time.Duration
-	cpu   time.Duration // of the whole process: client, proxy and service
 }
 
-// cpuPerRequest hardly depends on what else the machine does.
-func (s *side) cpuPerRequest() float64 {
-	return float64(s.cpu.Microseconds()) / float64(len(s.took))
+// turn sends requests and measures.
+func (s *side) turn(tb testing.TB, requests int) {
+	tb.Helper()
+	start, cpu := time.Now(), cpuTime(tb)
+	took := load(tb, s.url, requests)
+	n := float64(len(took))
+	s.cpu = append(s.cpu, float64((cpuTime(tb)-cpu).Microseconds())/n)
+	s.rates = append(s.rates, n/time.Since(start).Seconds())
+	s.took = append(s.took, took...)
+}
+
+// ratio is the median of the ratios of each turn: what else the machine does hits
+// some of them, and mostly both sides of it.
+func ratio(of, to []float64) float64 {
+	out := make([]float64, len(of))
+	for i := range of {
+		out[i] = of[i] / to[i]
+	}
+	return median(out)
 }
 
 // cpuTime is what this process has taken so far.
@@ -78,16 +94,14 @@ func cpuTime(tb testing.TB) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-func (s *side) rate() float64 { return median(s.rates) }
-
 func (s *side) percentile(p float64) time.Duration {
 	slices.Sort(s.took)
 	return s.took[int(p*float64(len(s.took)-1))]
 }
 
 func median(values []float64) float64 {
-	slices.Sort(values)
-	return values[len(values)/2]
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
 }
 
 // BenchmarkAgainstPlainProxy compares, in one run and in turns, toxiproxy's plain
@@ -111,28 +125,23 @@ func BenchmarkAgainstPlainProxy(b *testing.B) {
 		{name: "idle", url: idle.url("/")},
 		{name: "script", url: script.url("/")},
 	}
-	const turns, requests = 15, 1600
+	const turns, requests = 31, 1600
 	for _, s := range sides {
 		load(b, s.url, requests) // warm
 	}
 	for b.Loop() {
 		for turn := range turns {
 			for i := range sides {
-				s := sides[(i+turn)%len(sides)]
-				start, cpu := time.Now(), cpuTime(b)
-				took := load(b, s.url, requests)
-				s.cpu += cpuTime(b) - cpu
-				s.rates = append(s.rates, float64(len(took))/time.Since(start).Seconds())
-				s.took = append(s.took, took...)
+				sides[(i+turn)%len(sides)].turn(b, requests)
 			}
 		}
 	}
 	base := sides[0]
-	b.ReportMetric(base.rate(), "plain-req/s")
-	b.ReportMetric(base.cpuPerRequest(), "plain-cpu-us/req")
+	b.ReportMetric(median(base.rates), "plain-req/s")
+	b.ReportMetric(median(base.cpu), "plain-cpu-us/req")
 	for _, s := range sides[1:] {
-		b.ReportMetric(s.rate()/base.rate(), s.name+"-ratio")
-		b.ReportMetric(base.cpuPerRequest()/s.cpuPerRequest(), s.name+"-cpu-ratio")
+		b.ReportMetric(ratio(s.rates, base.rates), s.name+"-ratio")
+		b.ReportMetric(ratio(base.cpu, s.cpu), s.name+"-cpu-ratio")
 		for name, p := range map[string]float64{"p50": 0.5, "p99": 0.99} {
 			added := s.percentile(p) - base.percentile(p)
 			b.ReportMetric(float64(added.Microseconds()), s.name+"-added-"+name+"-us")

@@ -14,11 +14,11 @@ import (
 type exchange struct {
 	link     *link
 	method   string
-	head     *httpstream.Head // of the request
-	bodyless bool             // the request
-	closing  bool             // the connection ends after the answer
-	chosen   bool             // by a toxic
-	whole    atomic.Bool      // the request has come to its end
+	head     httpstream.Head // of the request
+	bodyless bool            // the request
+	closing  bool            // the connection ends after the answer
+	chosen   bool            // by a toxic
+	whole    atomic.Bool     // the request has come to its end
 
 	requestDelay  time.Duration
 	responseDelay time.Duration
@@ -147,7 +147,7 @@ func (x *exchange) sendOn() {
 		return
 	}
 	for _, edit := range x.editRequest {
-		edit(x.head)
+		edit(&x.head)
 	}
 }
 

@@ -63,7 +63,7 @@ func (f *scriptFault) request(x *exchange, r *rule, key uint64) {
 		r.counts.fail(err)
 		return
 	}
-	request := *x.head // as the client sent it, whatever becomes of the head
+	request := x.head // as the client sent it, whatever becomes of the head
 	if fault := run.call(r, key, run.onRequest, &headView{run, &request, true}); fault != nil {
 		fault.onRequest(x, r, key)
 	}

@@ -229,14 +229,19 @@ func (h *Hub) toxic(r *rule) Toxic {
 	return out
 }
 
-// exchange decides the fate of one request: the rules that hit it.
-func (h *Hub) exchange(l *link, part *httpstream.Part) *exchange {
-	x := &exchange{
-		link: l, head: part.Head, method: part.Head.Method(), bodyless: part.Last,
+// exchange decides the fate of one request: the rules that hit it. The spare one, if
+// any, is used for it.
+func (h *Hub) exchange(l *link, part *httpstream.Part, spare *exchange) *exchange {
+	x := spare
+	if x == nil {
+		x = new(exchange)
+	}
+	*x = exchange{
+		link: l, head: *part.Head, method: part.Head.Method(), bodyless: part.Last,
 	}
 	for _, r := range *h.rules.Load() {
 		r.counts.saw()
-		if key, hit := r.picker.pick(part.Head); hit {
+		if key, hit := r.picker.pick(&x.head); hit {
 			r.counts.chose()
 			x.chosen = true
 			r.fault.request(x, r, key)

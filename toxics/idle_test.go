@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/Shopify/toxiproxy/v2/stream"
+	"github.com/Shopify/toxiproxy/v2/toxics"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -72,20 +73,48 @@ func TestUntouchedChunksPass(t *testing.T) {
 	}
 }
 
-// BenchmarkIdleHalves is a request and its response of 1 KiB through both halves,
-// without sockets, with toxics that select nothing. Four of its allocations are the
-// benchmark's own: two chunks and their data, as toxiproxy's reading makes them.
+// BenchmarkIdleHalves is a request and its response of 1 KiB on a link without
+// sockets: through both halves with toxics that select nothing, and through the two
+// toxics that do nothing, in whose place the halves are, so that all the rest is the
+// same. The four allocations are the benchmark's own: two chunks and their data, as
+// toxiproxy's reading makes them.
+//
+// The halves hand on each chunk as the toxics that do nothing do, in a goroutine each
+// that they cannot do without: toxiproxy starts one for every toxic. What they take
+// more, about 0.9 us of CPU per request, is to read and follow two heads. With client
+// and service, a request takes 43 us through a plain proxy (BenchmarkAgainstPlainProxy),
+// and a profile of one with idle toxics shows 2.4 % of it in the halves' process: a
+// ratio of CPU of 0.976. It cannot be 1 while toxics may come at any time: the bounds
+// of the messages have to be known then.
 func BenchmarkIdleHalves(b *testing.B) {
-	w := newWire(b, toxicSpec{"http_status", `{"probability":0}`},
-		toxicSpec{"http_latency", `{"latency":100,"match":{"path":"/nowhere"}}`},
-		toxicSpec{"http_header", `{"remove":["traceparent"],"match":{"method":"PUT"}}`})
-	w.start()
-	defer w.stop()
-	response := idleHead + strings.Repeat("x", 1024)
-	b.ReportAllocs()
-	for b.Loop() {
-		w.pass(&stream.StreamChunk{Data: []byte(idleRequest)},
-			&stream.StreamChunk{Data: []byte(response)})
+	idle := func(b *testing.B) *wire {
+		b.Helper()
+		w := newWire(b, toxicSpec{"http_status", `{"probability":0}`},
+			toxicSpec{"http_latency", `{"latency":100,"match":{"path":"/nowhere"}}`},
+			toxicSpec{"http_header", `{"remove":["traceparent"],"match":{"method":"PUT"}}`})
+		w.start()
+		return w
 	}
-	require.Zero(b, w.hub.Counters()[0].Selected)
+	plain := func(b *testing.B) *wire {
+		b.Helper()
+		w := newWire(b)
+		go w.run(w.requests, &toxics.NoopToxic{})
+		go w.run(w.responses, &toxics.NoopToxic{})
+		return w
+	}
+	response := idleHead + strings.Repeat("x", 1024)
+	for name, link := range map[string]func(*testing.B) *wire{"idle": idle, "plain": plain} {
+		b.Run(name, func(b *testing.B) {
+			w := link(b)
+			defer w.stop()
+			b.ReportAllocs()
+			for b.Loop() {
+				w.pass(&stream.StreamChunk{Data: []byte(idleRequest)},
+					&stream.StreamChunk{Data: []byte(response)})
+			}
+			for _, counted := range w.hub.Counters() {
+				require.Zero(b, counted.Selected)
+			}
+		})
+	}
 }

@@ -26,6 +26,7 @@ type link struct {
 
 	mu    sync.Mutex
 	queue []*exchange // in the order of the requests
+	spare *exchange   // one that is over, to be used again
 	shut  bool        // no response goes out any longer
 }
 
@@ -37,19 +38,21 @@ func newLink(h *Hub) *link {
 }
 
 // push adds a request that the response half will answer or pair. Without room
-// for it, it returns false, and room tells when to try again.
-func (l *link) push(x *exchange) bool {
+// for it, it returns false, and room tells when to try again. With it comes an
+// exchange that is over, if there is one: most requests need no memory then.
+func (l *link) push(x *exchange) (spare *exchange, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.shut:
 		x.settle()
 	case len(l.queue) >= maxQueue:
-		return false
+		return nil, false
 	default:
 		l.queue = append(l.queue, x)
 	}
-	return true
+	spare, l.spare = l.spare, nil
+	return spare, true
 }
 
 // shutDown is called when no response goes out any longer. What waits for one has none.
@@ -84,11 +87,13 @@ func (l *link) front() *exchange {
 	return l.queue[0]
 }
 
-// done is called when the response to the oldest request is whole.
-func (l *link) done(x *exchange) {
-	x.settle()
+// pop takes the oldest request off the queue.
+func (l *link) pop() {
 	l.mu.Lock()
 	full := len(l.queue) == maxQueue
+	if x := l.queue[0]; !x.chosen {
+		l.spare = x // nobody has it but the request half, which comes for it when it is done
+	}
 	l.queue = slices.Delete(l.queue, 0, 1) // at the front, to be used again
 	l.mu.Unlock()
 	if full {

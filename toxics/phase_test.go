@@ -47,11 +47,16 @@ func TestQueueIsBounded(t *testing.T) {
 	l := newLink(NewHub(t.Name()))
 	l.hub.Close()
 	for range maxQueue {
-		require.True(t, l.push(&exchange{}))
+		require.True(t, pushed(l))
 	}
-	require.False(t, l.push(&exchange{}))
+	require.False(t, pushed(l))
 	require.Empty(t, l.room)
-	l.done(&exchange{})
+	l.pop()
 	require.Len(t, l.room, 1, "the request half is told")
-	require.True(t, l.push(&exchange{}))
+	require.True(t, pushed(l))
+}
+
+func pushed(l *link) bool {
+	_, ok := l.push(&exchange{})
+	return ok
 }

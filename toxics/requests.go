@@ -17,6 +17,7 @@ type requests struct {
 	parser   *httpstream.Parser
 	held     *exchange // its head waits to be sent on
 	current  *exchange // its body is under way
+	spare    *exchange // for the next; nil for none
 	dropping bool      // the rest of an aborted request's body
 	discard  bool      // all that comes: the connection is to be reset
 	stirs    bool      // the end of current matters to the response half
@@ -52,15 +53,17 @@ func (t *RequestHalf) Pipe(stub *toxics.ToxicStub) {
 			stub.Close()
 			return
 		}
-		input := stub.Input
+		input, room := stub.Input, r.room
 		if r.eof || r.held != nil {
 			input = nil
+		} else {
+			room = nil // nothing waits for it
 		}
 		select {
 		case <-stub.Interrupt:
 			return
 		case <-r.deadline():
-		case <-r.room:
+		case <-room:
 		case chunk := <-input:
 			r.take(chunk)
 		}
@@ -133,7 +136,8 @@ func (r *requests) process() {
 func (r *requests) part(part *httpstream.Part) {
 	switch part.Kind {
 	case httpstream.KindHead:
-		x := r.hub.exchange(r.link, part)
+		x := r.hub.exchange(r.link, part, r.spare)
+		r.spare = nil
 		if x.requestDelay > 0 {
 			r.until = time.Now().Add(x.requestDelay)
 		}
@@ -162,7 +166,8 @@ func (r *requests) admit() {
 		return
 	}
 	abort, cut, head, bodyless := x.abort, x.cut.kind, x.head.Bytes(), x.bodyless
-	if !r.push(x) {
+	var ok bool
+	if r.spare, ok = r.push(x); !ok {
 		return
 	}
 	r.held, r.until = nil, time.Time{}

@@ -16,6 +16,7 @@ type responses struct {
 	pump
 
 	parser    *httpstream.Parser
+	first     *exchange       // the oldest in the queue; nil if it has to be looked for
 	held      httpstream.Part // a head that waits for its delay
 	holds     bool
 	current   *exchange  // whose response is under way
@@ -29,12 +30,28 @@ type responses struct {
 func newResponses(l *link) *responses {
 	r := &responses{link: l, patience: maxUndecided}
 	r.parser = httpstream.NewResponseParser(func() string {
-		if x := l.front(); x != nil {
+		if x := r.oldest(); x != nil {
 			return x.method
 		}
 		return ""
 	})
 	return r
+}
+
+// oldest is the oldest request without a whole response; nil for none. Nobody but
+// this half takes requests off the queue.
+func (r *responses) oldest() *exchange {
+	if r.first == nil {
+		r.first = r.front()
+	}
+	return r.first
+}
+
+// done is called when the response to the oldest request is whole.
+func (r *responses) done(x *exchange) {
+	r.first = nil
+	x.settle()
+	r.pop()
 }
 
 // Pipe implements toxics.Toxic.
@@ -96,7 +113,7 @@ func (r *responses) process() {
 		if len(r.rest) == 0 {
 			break
 		}
-		if r.opaque.Load() && r.parser.Boundary() && r.front() == nil {
+		if r.opaque.Load() && r.parser.Boundary() && r.oldest() == nil {
 			r.parser.SetOpaque()
 		}
 		var part httpstream.Part
@@ -118,7 +135,7 @@ func (r *responses) due() {
 			r.ended = r.closing.whole.Load()
 			return
 		}
-		x := r.front()
+		x := r.oldest()
 		switch {
 		case x == nil:
 			return
@@ -186,7 +203,7 @@ func (r *responses) part(part *httpstream.Part) {
 
 func (r *responses) head(part *httpstream.Part) {
 	status := part.Head.Status()
-	x := r.front()
+	x := r.oldest()
 	if r.parser.Opaque() {
 		r.passThrough()
 	}
@@ -204,7 +221,7 @@ func (r *responses) head(part *httpstream.Part) {
 
 // begin sends on the head of a response, when its delay is over.
 func (r *responses) begin() {
-	part, x := r.held, r.front()
+	part, x := r.held, r.oldest()
 	if !r.ready(x) {
 		return
 	}

@@ -21,11 +21,11 @@ func readFraming(h *Head) framing {
 	for rest := h.raw[h.fields:]; len(rest) > 0; {
 		var line []byte
 		line, rest = cutField(rest)
-		if len(bytes.TrimRight(line, "\r\n")) == 0 {
-			continue // the end of the head
+		if len(rest) == 0 && len(line) <= 2 {
+			break // the end of the head: there is nothing but a line's ending
 		}
-		colon := bytes.IndexByte(line, ':')
-		if colon <= 0 || !isToken(line[:colon]) {
+		colon := nameLength(line)
+		if colon <= 0 {
 			f.doubtful = true
 			return f
 		}
@@ -48,13 +48,18 @@ func readFraming(h *Head) framing {
 	return f
 }
 
-func isToken(name []byte) bool {
-	for _, c := range name {
-		if c <= ' ' || c >= 0x7f {
-			return false
+// nameLength is where the colon behind the name of a header line is; 0 or less if it
+// has none, or a name with other characters than visible ones.
+func nameLength(line []byte) int {
+	for i, c := range line {
+		switch {
+		case c == ':':
+			return i
+		case c <= ' ' || c >= 0x7f:
+			return -1
 		}
 	}
-	return true
+	return -1
 }
 
 func parseLength(value []byte) (int64, bool) {
@@ -96,11 +101,16 @@ func parseChunkSize(line []byte) (int64, bool) {
 // whether there is none, and false for a framing that cannot be followed.
 func (p *Parser) frame(h *Head) (last, ok bool) {
 	f := readFraming(h)
-	if f.doubtful || p.response && h.Status() < 100 {
+	if f.doubtful {
 		return false, false
 	}
-	if p.response && p.bodyless(h) {
-		return true, true
+	if p.response {
+		switch status := h.Status(); {
+		case status < 100:
+			return false, false
+		case p.bodyless(status):
+			return true, true
+		}
 	}
 	switch {
 	case f.chunked:
@@ -119,8 +129,7 @@ func (p *Parser) frame(h *Head) (last, ok bool) {
 
 // bodyless reports whether a response has no body by its status or by the
 // method that it answers. A connection that changes its protocol turns opaque.
-func (p *Parser) bodyless(h *Head) bool {
-	status := h.Status()
+func (p *Parser) bodyless(status int) bool {
 	if status == http.StatusSwitchingProtocols {
 		p.state = opaque
 		return true
@@ -147,9 +156,16 @@ func (p *Parser) plausible(b []byte) bool {
 	if bytes.HasPrefix(b, []byte("PRI ")) {
 		return false // HTTP/2 with prior knowledge
 	}
-	line, _, whole := bytes.Cut(b, []byte("\n"))
-	method, _, spaced := bytes.Cut(line, []byte(" "))
-	if whole {
+	line, end := b, bytes.IndexByte(b, '\n')
+	if end >= 0 {
+		line = b[:end]
+	}
+	method, space := line, bytes.IndexByte(line, ' ')
+	spaced := space >= 0
+	if spaced {
+		method = line[:space]
+	}
+	if end >= 0 {
 		line = bytes.TrimSuffix(line, []byte("\r"))
 		version := len(line) - len(" HTTP/1.1")
 		if !spaced || version <= len(method) ||
@@ -167,6 +183,9 @@ const maxMethod = 32
 // tokens (RFC 9110 section 5.6.2).
 func isMethod(b []byte) bool {
 	for _, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			continue // as all that are common
+		}
 		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
 			return false
 		}

@@ -13,8 +13,8 @@ type Head struct {
 	fields int    // where the header lines begin
 }
 
-func newHead(raw []byte) *Head {
-	return &Head{raw: raw, fields: bytes.IndexByte(raw, '\n') + 1}
+func newHead(raw []byte) Head {
+	return Head{raw: raw, fields: bytes.IndexByte(raw, '\n') + 1}
 }
 
 // Bytes returns the head as it goes on the wire. The caller must not change it nor
@@ -23,15 +23,31 @@ func (h *Head) Bytes() []byte { return h.raw }
 
 // start returns the three parts of the start line.
 func (h *Head) start() (a, b, c []byte) {
-	line := bytes.TrimRight(h.raw[:h.fields], "\r\n")
-	a, rest, _ := bytes.Cut(line, []byte(" "))
-	b, c, _ = bytes.Cut(rest, []byte(" "))
+	a, rest := cutSpace(trimEnd(h.raw[:h.fields]))
+	b, c = cutSpace(rest)
 	return a, b, c
+}
+
+// cutSpace returns what is before the first space and what is behind it.
+func cutSpace(b []byte) (before, after []byte) {
+	if i := bytes.IndexByte(b, ' '); i >= 0 {
+		return b[:i], b[i+1:]
+	}
+	return b, nil
+}
+
+// trimEnd returns a line without its ending.
+func trimEnd(line []byte) []byte {
+	n := len(line)
+	for n > 0 && (line[n-1] == '\n' || line[n-1] == '\r') {
+		n--
+	}
+	return line[:n]
 }
 
 // Method is the method of a request.
 func (h *Head) Method() string {
-	method, _, _ := h.start()
+	method, _ := cutSpace(trimEnd(h.raw[:h.fields]))
 	switch string(method) { // without an allocation for most
 	case "GET":
 		return "GET"
@@ -69,7 +85,7 @@ func (h *Head) Status() int {
 // KeepsAlive reports whether the sender of the head wants the connection to go
 // on after the message (RFC 9112 section 9.3).
 func (h *Head) KeepsAlive() bool {
-	first := bytes.TrimRight(h.raw[:h.fields], "\r\n")
+	first := trimEnd(h.raw[:h.fields])
 	old := bytes.HasPrefix(first, []byte("HTTP/1.0")) || bytes.HasSuffix(first, []byte(" HTTP/1.0"))
 	if h.Has("Connection", "close") {
 		return false

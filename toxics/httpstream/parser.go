@@ -28,7 +28,7 @@ const (
 // Part is a piece of the stream. Last says that the message ends with it.
 type Part struct {
 	Kind   Kind
-	Head   *Head
+	Head   *Head // the parser's own, until it reads the next; for more, copy it
 	Data   []byte
 	Length int64 // of the body that follows a head; -1: not known
 	Last   bool
@@ -56,6 +56,7 @@ type Parser struct {
 	begun    bool   // the first line of the head in the buffer is whole and plausible
 	left     int64  // bytes left of a body or chunk
 	line     []byte // a copy of an incomplete chunk size or trailer line
+	current  Head   // the one that was read last
 	method   func() string
 }
 
@@ -139,13 +140,13 @@ func (p *Parser) head(data []byte) (Part, []byte) {
 		}
 		return Part{}, nil
 	}
-	head := newHead(all[:end])
-	last, ok := p.frame(head)
+	p.current = newHead(all[:end])
+	last, ok := p.frame(&p.current)
 	if !ok {
 		return p.giveUp(all), nil
 	}
 	p.buffer, p.begun = nil, false
-	part := Part{Kind: KindHead, Head: head, Data: all[:end], Length: -1, Last: last}
+	part := Part{Kind: KindHead, Head: &p.current, Data: all[:end], Length: -1, Last: last}
 	switch {
 	case last:
 		part.Length = 0

@@ -104,6 +104,7 @@ func streams() []streamCase {
 		{"a length with a sign", "", "POST / HTTP/1.1\r\nContent-Length: +3\r\n\r\nabc", 0, 0, "", true},
 		{"a length beyond 63 bits", "", "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\nabc", 0, 0, "", true},
 		{"a space before the colon", "", "POST / HTTP/1.1\r\nContent-Length : 3\r\n\r\nabc", 0, 0, "", true},
+		{"a line of carriage returns", "", "GET / HTTP/1.1\r\nHost: a\r\n\r\r\nX: y\r\n\r\n", 0, 0, "", true},
 		{"a header line without a colon", "", "GET / HTTP/1.1\r\nnonsense\r\n\r\n", 0, 0, "", true},
 		{"a request coding that is not chunked", "", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\nabc", 0, 0, "", true},
 		{"a folded transfer coding", "", "POST / HTTP/1.1\r\nTransfer-Encoding: gzip,\r\n chunked\r\n\r\n0\r\n\r\n", 0, 0, "", true},
