@@ -30,10 +30,8 @@ func (h *Head) start() (a, b, c []byte) {
 
 // cutSpace returns what is before the first space and what is behind it.
 func cutSpace(b []byte) (before, after []byte) {
-	if i := bytes.IndexByte(b, ' '); i >= 0 {
-		return b[:i], b[i+1:]
-	}
-	return b, nil
+	before, after, _ = bytes.Cut(b, []byte(" "))
+	return before, after
 }
 
 // trimEnd returns a line without its ending.
