@@ -76,10 +76,10 @@ type count struct {
 	last   int64
 }
 
-// newTally makes room for the samples of so many traces of one attempt.
-func (m *instruments) newTally(traces int) *tally {
+// newTally makes room for so many samples.
+func (m *instruments) newTally(room int) *tally {
 	return &tally{
-		instruments: m, samples: make(metrics.Samples, 0, 3*traces),
+		instruments: m, samples: make(metrics.Samples, 0, room),
 		counts: make(map[countKey]*count),
 	}
 }

@@ -29,6 +29,7 @@ type settler struct {
 	stopped sync.WaitGroup
 	signals chan os.Signal // that ask k6 to stop; k6 handles them as well
 	counted struct{ received, dropped uint64 }
+	room    int // for the samples of the next traces: as many as those of the last ones
 }
 
 func newSettler(r *run) *settler {
@@ -67,7 +68,7 @@ func (s *settler) settle(traces []*join.Trace, now time.Time) {
 	for part := range slices.Chunk(traces, maxTally) {
 		var sums *tally
 		if r.instruments != nil {
-			sums = r.instruments.newTally(len(part))
+			sums = r.instruments.newTally(s.room)
 		}
 		for _, trace := range part {
 			r.feed.Settled(trace.ID)
@@ -78,7 +79,9 @@ func (s *settler) settle(traces []*join.Trace, now time.Time) {
 			}
 		}
 		if sums != nil {
-			r.push(sums.all())
+			samples := sums.all()
+			s.room = len(samples)
+			r.push(samples)
 		}
 	}
 	s.count(now)
