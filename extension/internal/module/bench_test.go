@@ -35,6 +35,8 @@ const (
 // connections to a server in this process. CPU times are of the whole process.
 //
 //   - none: a whole run with neither export nor receiver
+//   - silent: the same, and requests go out without our headers, which client and
+//     server write and read at a price that no tracing can save
 //   - receiver: receiver and join on; the server sends a SERVER span per request
 //   - export: client spans exported over OTLP/gRPC to an endpoint that takes all
 //
@@ -50,13 +52,16 @@ const (
 // judge and count, 1.5 to decode. Two cores that were hardly shared printed
 // traced/plain of 0.90 (none), 0.80 (receiver) and 0.68 (export).
 func BenchmarkTracedAgainstPlain(b *testing.B) {
-	for _, name := range []string{"none", "receiver", "export"} {
+	for _, name := range []string{"none", "silent", "receiver", "export"} {
 		b.Run(name, func(b *testing.B) {
 			server := newBenchServer(b)
-			module := New()
+			module, side := New(), tracedDefault
 			switch name {
 			case "none":
 				startWithoutSource(b, module.run)
+			case "silent":
+				startWithoutSource(b, module.run)
+				side = tracedSilent
 			case "receiver":
 				server.receiver = startWithReceiver(b, module.run)
 			case "export":
@@ -64,7 +69,7 @@ func BenchmarkTracedAgainstPlain(b *testing.B) {
 			}
 			vus := make([]*benchVU, benchVUs)
 			for i := range vus {
-				vus[i] = newBenchVU(b, module, server.URL)
+				vus[i] = newBenchVU(b, module, server.URL, side)
 			}
 			traced := compareSides(b, vus, 1)
 			switch stats := module.run.spans(); name {
@@ -84,19 +89,28 @@ type benchVU struct {
 	plain, traced sobek.Callable
 }
 
-func newBenchVU(b *testing.B, module *RootModule, url string) *benchVU {
+// What the traced side sends with.
+const (
+	tracedDefault = `continuity.default`
+	tracedSilent  = `new continuity.Client({propagators: ['none'], correlate: 'off'})`
+)
+
+func newBenchVU(b *testing.B, module *RootModule, url, traced string) *benchVU {
 	b.Helper()
 	rt := modulestest.NewRuntime(b)
 	require.NoError(b, rt.SetupModuleSystem(map[string]any{
 		Name: module, "k6/http": k6http.New(),
 	}, nil, nil))
-	_, err := rt.VU.Runtime().RunString(strings.NewReplacer("URL", url, "N", strconv.Itoa(benchRequests)).Replace(`
+	_, err := rt.VU.Runtime().RunString(strings.NewReplacer(
+		"URL", url, "N", strconv.Itoa(benchRequests), "TRACED", traced,
+	).Replace(`
 		const loop = (http) => () => {
 			for (let i = 0; i < N; i++) {
 				if (http.get('URL/', {tags: {name: 'bench'}}).status !== 200) throw new Error('failed');
 			}
 		};
-		const plain = loop(require('k6/http')), traced = loop(require('k6/x/continuity').default);`))
+		const continuity = require('k6/x/continuity');
+		const plain = loop(require('k6/http')), traced = loop(TRACED);`))
 	require.NoError(b, err)
 	samples := make(chan metrics.SampleContainer, 1000)
 	go func() { // k6 would aggregate them

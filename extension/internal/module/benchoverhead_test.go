@@ -23,7 +23,7 @@ import (
 func BenchmarkOverhead(b *testing.B) {
 	module := New()
 	startWithoutSource(b, module.run)
-	v := newBenchVU(b, module, "http://127.0.0.1:9")
+	v := newBenchVU(b, module, "http://127.0.0.1:9", tracedDefault)
 	v.state.Transport = instant{}
 	compareSides(b, []*benchVU{v}, 20)
 }
