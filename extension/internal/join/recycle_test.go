@@ -63,13 +63,23 @@ func TestARecycledTraceIsEmpty(t *testing.T) {
 	require.NotEqual(t, settled[0].ID, settled[1].ID)
 }
 
-// An attempt that settled by itself has no memory to give.
-func TestRecyclingASingleAttemptDoesNoHarm(t *testing.T) {
+// An attempt that settled by itself leaves nothing for those after it.
+func TestASingleAttemptIsRecycledToo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(join.Config{})
 	w.Whole(w.attempt(1, 1), "nobody listens")
-	w.Recycle(w.Advance(w.now))
+	settled := w.Advance(w.now)
+	require.Len(t, settled, 1)
+	require.Equal(t, []span.Attempt{w.attempt(1, 1)}, settled[0].Attempts)
+	require.Equal(t, "nobody listens", settled[0].Detail)
+	w.Recycle(settled)
 	w.Recycle(nil)
+	require.Zero(t, *settled[0])
+	w.Whole(w.attempt(65, 2), "") // of the same shard
+	again := w.Advance(w.now)
+	require.Same(t, settled[0], again[0])
+	require.Equal(t, []span.Attempt{w.attempt(65, 2)}, again[0].Attempts)
+	require.Empty(t, again[0].Detail)
 	w.send(1, 1)
 	require.Equal(t, 1, w.Due())
 }

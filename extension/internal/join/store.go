@@ -137,12 +137,15 @@ func (s *Store) record(sh *shard, e *entry, a span.Attempt, now time.Time) *entr
 // giveBack settles an attempt by itself. The shard is locked.
 func (s *Store) giveBack(sh *shard, a span.Attempt, reason Reason, detail string) {
 	s.settled.Add(1)
-	whole := &struct {
-		trace   Trace
-		attempt [1]span.Attempt
-	}{Trace{ID: a.TraceID, Reason: reason, Detail: detail}, [1]span.Attempt{a}}
-	whole.trace.Attempts = whole.attempt[:]
-	sh.ready = append(sh.ready, &whole.trace)
+	e := sh.spare.take()
+	e.first[0] = a
+	if e.trace == nil {
+		e.trace = new(Trace)
+	}
+	*e.trace = Trace{
+		ID: a.TraceID, Attempts: e.first[:], Reason: reason, Detail: detail, home: e,
+	}
+	sh.ready = append(sh.ready, e.trace)
 }
 
 // renew settles a trace that has too many attempts, and goes on with a new one.

@@ -83,6 +83,7 @@ func (s *settler) settle(traces []*join.Trace, now time.Time) {
 			s.room = len(samples)
 			r.push(samples)
 		}
+		r.store.Recycle(part)
 	}
 	s.count(now)
 }
