@@ -35,6 +35,7 @@ func deciding(tb testing.TB, r *rig) {
 func load(tb testing.TB, url string, n int) []time.Duration {
 	tb.Helper()
 	c := client(tb, benchConnections)
+	defer c.CloseIdleConnections() // they would take from the turns that follow
 	took := make([][]time.Duration, benchConnections)
 	var all sync.WaitGroup
 	for i := range benchConnections {
