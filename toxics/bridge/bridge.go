@@ -52,10 +52,17 @@ type Bridge struct {
 	tls      *tls.Config
 	listener net.Listener
 
-	mu     sync.Mutex
-	closed bool
-	conns  map[net.Conn]struct{}
-	done   sync.WaitGroup
+	mu       sync.Mutex
+	closed   bool
+	conns    map[net.Conn]struct{}
+	failures Failures
+	done     sync.WaitGroup
+}
+
+// Failures are the connections that had no way to the service.
+type Failures struct {
+	Count uint64 `json:"count"`
+	Last  string `json:"last"` // why
 }
 
 // New listens on a free port of the loopback interface. The upstream must be
@@ -126,6 +133,23 @@ func (b *Bridge) untrack(conn net.Conn) {
 	_ = conn.Close() // it may be closed by the other end
 }
 
+// Failures tells what went wrong so far; a nil bridge has no failures.
+func (b *Bridge) Failures() Failures {
+	if b == nil {
+		return Failures{}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.failures
+}
+
+func (b *Bridge) failed(cause error) {
+	b.mu.Lock()
+	b.failures = Failures{b.failures.Count + 1, cause.Error()}
+	b.mu.Unlock()
+	b.config.Warn(cause.Error())
+}
+
 func (b *Bridge) accept() {
 	for {
 		conn, err := b.listener.Accept()
@@ -142,7 +166,7 @@ func (b *Bridge) serve(conn net.Conn) {
 	defer b.untrack(conn)
 	service, err := b.dial()
 	if err != nil {
-		b.config.Warn(err.Error())
+		b.failed(err)
 		b.refuse(conn, err)
 		return
 	}

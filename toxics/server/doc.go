@@ -14,7 +14,8 @@
 //   - An upstream may be https://host[:port]: the proxy takes plain HTTP and speaks
 //     verified TLS to the service, through a [bridge.Bridge]. How is in "tls" of the
 //     proxy: {"ca", "client_cert", "client_key", "rewrite_location"}, see
-//     [bridge.TLS].
+//     [bridge.TLS]. Where it could not be reached, the proxy's JSON has
+//     "upstream_errors": {"count", "last"}.
 //   - Their JSON has an object "counts": {"seen", "selected", "injected", "marked",
 //     "passed_through", "unpaired"}, and where there are some "unreached", "unmarked"
 //     and "errors" of scripts; see [toxics.Counts].

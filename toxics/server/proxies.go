@@ -46,6 +46,8 @@ type proxyView struct {
 	Upstream string `json:"upstream"`
 	Enabled  bool   `json:"enabled"`
 	Toxics   []any  `json:"toxics"`
+	// UpstreamErrors tell of an https upstream that could not be reached.
+	UpstreamErrors *bridge.Failures `json:"upstream_errors,omitempty"`
 }
 
 // view shows the proxy. The entry's lock is held.
@@ -56,10 +58,14 @@ func (e *entry) view() (*proxyView, error) {
 	}
 	e.proxy.Lock()
 	defer e.proxy.Unlock()
-	return &proxyView{
+	view := &proxyView{
 		Name: e.proxy.Name, Listen: e.proxy.Listen, Upstream: e.upstream,
 		Enabled: e.proxy.Enabled, Toxics: list,
-	}, nil
+	}
+	if failures := e.bridge.Failures(); failures.Count > 0 {
+		view.UpstreamErrors = &failures
+	}
+	return view, nil
 }
 
 // look is view, for a caller without the lock.

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/xk6-continuity/xk6-continuity/toxics/bridge"
 )
 
 const (
@@ -47,6 +49,8 @@ type proxyView struct {
 	Listen   string `json:"listen"`
 	Upstream string `json:"upstream"`
 	Enabled  bool   `json:"enabled"`
+
+	UpstreamErrors bridge.Failures `json:"upstream_errors"`
 }
 
 // proxyPath is the path of a proxy in the API, or of something in it.

@@ -24,9 +24,12 @@ type control struct {
 	registry  registry // of the load generators that share the server; nil when embedded
 	remote    string   // host of the API; empty when embedded
 	shutdown  func()   // of an embedded server; may be nil
+	// warn is told of https upstreams that a remote server cannot reach; nil when
+	// embedded, as that tells by its log.
+	warn func(string)
 
 	mu      sync.Mutex
-	proxies map[string]bool // that this controller made or shares
+	proxies map[string]uint64 // that this controller made or shares; upstream errors before
 }
 
 var _ Controller = &control{}
@@ -63,7 +66,7 @@ func (c *control) addProxy(ctx context.Context, config ProxyConfig) (Proxy, erro
 	if err != nil {
 		return Proxy{}, err
 	}
-	c.proxies[config.Name] = true
+	c.proxies[config.Name] = view.UpstreamErrors.Count
 	listen, err := c.reachable(view.Listen)
 	return Proxy{Name: config.Name, Listen: listen}, err
 }
@@ -282,6 +285,9 @@ func (c *control) Counters(ctx context.Context) ([]Counters, error) {
 	var all []Counters
 	if err := c.api.call(ctx, http.MethodGet, "/counts", nil, &all); err != nil {
 		return nil, fmt.Errorf("reading the toxics' counters: %w", err)
+	}
+	if err := c.lookAtUpstreams(ctx); err != nil {
+		return nil, err
 	}
 	return slices.DeleteFunc(all, func(one Counters) bool {
 		return c.known(one.Proxy) != nil

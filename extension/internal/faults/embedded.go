@@ -32,7 +32,7 @@ func NewEmbedded(config EmbeddedConfig) (Controller, error) {
 			Transport: inMemory{s.Handler()},
 		}},
 		where: "the embedded toxiproxy", httpToxic: true, shutdown: s.Close,
-		proxies: make(map[string]bool),
+		proxies: make(map[string]uint64),
 	}, nil
 }
 

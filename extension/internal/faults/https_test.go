@@ -123,3 +123,46 @@ func TestHTTPSUpstreamOfARemoteToxiproxy(t *testing.T) {
 	require.ErrorContains(t, err, "https upstreams need the embedded toxiproxy or one with HTTP "+
 		"toxics (bin/toxiproxy), got ")
 }
+
+// TestHTTPSUpstreamThatARemoteToxiproxyCannotReach is a warning of every load
+// generator whose requests it may have met, and not of one that came later.
+func TestHTTPSUpstreamThatARemoteToxiproxyCannotReach(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s := bridgetest.NewService(t, bridgetest.NewAuthority(t), "localhost", nil)
+	url, c := toxiproxyServer(t), client(t)
+	config := faults.ProxyConfig{Name: "shop", Upstream: s.Upstream()}
+	join := func() (faults.Controller, *messages) {
+		warned := &messages{}
+		ctl, err := faults.NewRemote(ctx, faults.RemoteConfig{URL: url, Warn: warned.add})
+		require.NoError(t, err)
+		return ctl, warned
+	}
+	count := func(ctl faults.Controller) {
+		_, err := ctl.Counters(ctx)
+		require.NoError(t, err)
+	}
+	first, warned := join()
+	shop := addProxy(t, first, config)
+	count(first)
+	require.Empty(t, warned.all())
+	for range 2 {
+		status, _, _ := get(c, shop)
+		require.Equal(t, 502, status)
+		count(first)
+	}
+	second, later := join()
+	addProxy(t, second, config)
+	count(second)
+	assert.Empty(t, later.all())
+	require.Len(t, warned.all(), 1, "said once")
+	assert.Contains(t, warned.all()[0], `toxiproxy: proxy "shop": Unable to reach the https upstream: `+
+		`TLS with upstream `+s.Upstream()+`: `)
+	assert.Contains(t, warned.all()[0], "certificate signed by unknown authority")
+	status, _, _ := get(c, shop)
+	require.Equal(t, 502, status)
+	count(second)
+	assert.Equal(t, warned.all(), later.all())
+	require.NoError(t, first.Close(ctx))
+	require.NoError(t, second.Close(ctx))
+}

@@ -12,7 +12,8 @@ import (
 
 // RemoteConfig configures the use of a toxiproxy server.
 type RemoteConfig struct {
-	URL string // of its API, such as http://toxiproxy:8474
+	URL  string       // of its API, such as http://toxiproxy:8474
+	Warn func(string) // told of https upstreams that it cannot reach; may be nil
 }
 
 // NewRemote drives the toxiproxy server at a URL. The server may be shared with
@@ -27,7 +28,12 @@ func NewRemote(ctx context.Context, config RemoteConfig) (Controller, error) {
 	if !ok {
 		transport = &http.Transport{}
 	}
-	return newRemote(ctx, u, transport.Clone())
+	c, err := newRemote(ctx, u, transport.Clone())
+	if err != nil {
+		return nil, err
+	}
+	c.warn = once(config.Warn)
+	return c, nil
 }
 
 // newRemote finds out what the server can do.
@@ -37,7 +43,7 @@ func newRemote(
 	c := &control{
 		api:   api{base: u.String(), http: &http.Client{Transport: transport}},
 		where: "the toxiproxy at " + u.Redacted(), remote: u.Hostname(),
-		proxies: make(map[string]bool),
+		proxies: make(map[string]uint64),
 	}
 	var version struct{ Version string }
 	if err := c.api.call(ctx, http.MethodGet, "/version", nil, &version); err != nil {

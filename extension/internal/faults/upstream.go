@@ -1,11 +1,15 @@
 package faults
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"net"
+	"net/http"
 	"os"
+	"slices"
 
 	"github.com/xk6-continuity/xk6-continuity/toxics/bridge"
 )
@@ -65,4 +69,26 @@ func (p *ProxyConfig) readTLS() (*bridge.TLS, error) {
 	}
 	out.ClientCert, out.ClientKey = string(cert), string(key)
 	return out, nil
+}
+
+// lookAtUpstreams tells of https upstreams that a remote server could not reach since
+// their proxies were made or shared. It is in that server's log and in the responses
+// 502, of which the load sees a status alone.
+func (c *control) lookAtUpstreams(ctx context.Context) error {
+	if c.warn == nil {
+		return nil
+	}
+	all := make(map[string]proxyView)
+	if err := c.api.call(ctx, http.MethodGet, "/proxies", nil, &all); err != nil {
+		return fmt.Errorf("reading the proxies' upstream errors: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(c.proxies)) {
+		if failed := all[name].UpstreamErrors; failed.Count > c.proxies[name] {
+			c.warn(fmt.Sprintf("toxiproxy: proxy %q: Unable to reach the https upstream: %s",
+				name, failed.Last))
+		}
+	}
+	return nil
 }

@@ -52,7 +52,7 @@ func (r *run) controller(ctx context.Context) (faults.Controller, error) {
 		f.ctl, err = faults.NewEmbedded(faults.EmbeddedConfig{Warn: r.warn})
 		return f.ctl, err
 	}
-	ctl, err := faults.NewRemote(ctx, faults.RemoteConfig{URL: s.toxiproxy})
+	ctl, err := faults.NewRemote(ctx, faults.RemoteConfig{URL: s.toxiproxy, Warn: r.warn})
 	if err != nil {
 		return nil, fmt.Errorf("configure.toxiproxy (K6_CONTINUITY_TOXIPROXY): %w", err)
 	}
