@@ -71,7 +71,7 @@ func failed(a *span.Attempt)    { a.Status = 503 }
 
 func traceID(n uint64) tracecontext.TraceID {
 	var id tracecontext.TraceID
-	binary.LittleEndian.PutUint64(id[8:], n)
+	binary.BigEndian.PutUint64(id[8:], n)
 	id[0] = 1
 	return id
 }

@@ -18,7 +18,7 @@ func TestAnOpenTraceDoesNotHoldTheSettledOnesBehindIt(t *testing.T) {
 	s := New(Config{Linger: time.Millisecond})
 	now := time.Unix(1_700_000_000, 0)
 	id := func(n uint64) (id tracecontext.TraceID) { // all in one shard
-		binary.LittleEndian.PutUint64(id[8:], n*shardCount)
+		binary.BigEndian.PutUint64(id[8:], n*shardCount)
 		return id
 	}
 	s.Open(id(1), now)

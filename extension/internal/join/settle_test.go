@@ -208,11 +208,11 @@ func TestDrainGivesBackTheRest(t *testing.T) {
 	w.MarkPartial(traceID(4), "PARTIAL", w.now)
 	got := make(map[uint64]string)
 	for _, tr := range w.Drain("Ctrl+C", w.now) {
-		got[uint64(tr.ID[8])] = tr.Detail
+		got[uint64(tr.ID[15])] = tr.Detail
 		require.Equal(t, map[uint64]join.Reason{
 			1: join.ReasonComplete, 2: join.ReasonInterrupted,
 			3: join.ReasonInterrupted, 4: join.ReasonPartial,
-		}[uint64(tr.ID[8])], tr.Reason)
+		}[uint64(tr.ID[15])], tr.Reason)
 	}
 	require.Equal(t, map[uint64]string{1: "", 2: "Ctrl+C", 3: "Ctrl+C", 4: "PARTIAL"}, got)
 	require.Equal(t, 0, w.Stats().Open)
