@@ -33,9 +33,7 @@ func BenchmarkSettle(b *testing.B) {
 		}
 		w.Spans(spans, w.now)
 		w.now = w.now.Add(time.Second)
-		traces := w.Advance(w.now)
-		settled += len(traces)
-		w.Recycle(traces)
+		w.Settle(w.now, func(traces []*join.Trace) { settled += len(traces) })
 	}
 	if settled != int(n) {
 		b.Fatalf("%d of %d traces have settled", settled, n)

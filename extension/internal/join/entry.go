@@ -13,13 +13,11 @@ import (
 type entry struct {
 	id          tracecontext.TraceID
 	attempts    []span.Attempt
-	first       [1]span.Attempt // room for the usual one
 	spans       []span.Record
 	rare        *rare
-	trace       *Trace // to settle as; nil until then in a new entry
-	event       int64  // of the last change
-	lastAttempt int64  // when the last attempt, or operation, ended
-	check       int64  // when to look at it next
+	event       int64 // of the last change
+	lastAttempt int64 // when the last attempt, or operation, ended
+	check       int64 // when to look at it next
 	links       [orders]link
 	operations  int32
 	changed     bool // since completeness was last computed
@@ -27,6 +25,10 @@ type entry struct {
 	hopeful     bool // something that is not due may still come
 	concluded   bool // the source has no more
 	renewed     bool // spans may have gone with the attempts before these
+
+	// Room for what most traces have.
+	first [1]span.Attempt
+	few   [2]span.Record
 }
 
 // rare is what few traces have.
@@ -255,6 +257,9 @@ func (e *entry) insert(r *span.Record, most int) fate {
 	case len(*list) >= most:
 		e.odd().truncated++
 		return truncated
+	}
+	if *list == nil && r.TraceID == e.id {
+		*list = e.few[:0]
 	}
 	*list = append(*list, *r)
 	return taken

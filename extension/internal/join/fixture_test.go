@@ -15,7 +15,7 @@ type world struct {
 	*join.Store
 
 	now  time.Time
-	keep bool // settled traces are not given back
+	keep bool // settled traces, and do not borrow them
 }
 
 func newWorld(c join.Config) *world {
@@ -23,21 +23,21 @@ func newWorld(c join.Config) *world {
 }
 
 // after moves the clock and returns what settles by then: copies, as the traces
-// themselves are given back for those to come.
+// themselves are only lent.
 func (w *world) after(d time.Duration) []*join.Trace {
 	w.now = w.now.Add(d)
-	settled := w.Advance(w.now)
 	if w.keep {
-		return settled
+		return w.Advance(w.now)
 	}
-	out := make([]*join.Trace, len(settled))
-	for i, t := range settled {
-		c := *t
-		c.Attempts, c.Spans = slices.Clone(t.Attempts), slices.Clone(t.Spans)
-		c.Claimed, c.Roots = slices.Clone(t.Claimed), slices.Clone(t.Roots)
-		out[i] = &c
-	}
-	w.Recycle(settled)
+	var out []*join.Trace
+	w.Settle(w.now, func(part []*join.Trace) {
+		for _, t := range part {
+			c := *t
+			c.Attempts, c.Spans = slices.Clone(t.Attempts), slices.Clone(t.Spans)
+			c.Claimed, c.Roots = slices.Clone(t.Claimed), slices.Clone(t.Roots)
+			out = append(out, &c)
+		}
+	})
 	return out
 }
 

@@ -68,7 +68,7 @@ const (
 )
 
 // Trace is a settled trace. It belongs to the receiver, who may give it back with
-// [Store.Recycle].
+// [Store.Recycle], unless [Store.Settle] only lent it.
 type Trace struct {
 	ID       tracecontext.TraceID
 	Attempts []span.Attempt

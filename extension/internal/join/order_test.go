@@ -169,11 +169,10 @@ func TestConcurrentSendersLoseNothing(t *testing.T) {
 				got[r.Verdict.String()]++
 			}
 		}
-		s.Recycle(settled)
 	}
 	settling.Go(func() {
 		for {
-			judge(s.Advance(time.Now()))
+			s.Settle(time.Now(), judge)
 			_ = s.Due()
 			select {
 			case <-done:

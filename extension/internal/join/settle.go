@@ -9,31 +9,44 @@ import (
 
 // Advance settles what is due by now and returns it, with what was evicted.
 func (s *Store) Advance(now time.Time) []*Trace {
+	l := &s.lending
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.blanks.trim()
 	var out []*Trace
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
 		s.advance(sh, now)
-		out = sh.takeReady(out)
+		out = sh.takeReady(out, &l.blanks)
 		sh.mu.Unlock()
 	}
 	return out
 }
 
+// advance settles what is due in a shard. Shard and lending are locked.
 func (s *Store) advance(sh *shard, now time.Time) {
 	sh.spare.trim()
 	at := now.UnixNano()
 	for e := sh.due(at); e != nil; e = sh.due(at) {
-		if reason, settled := s.state(e, at); settled {
-			s.settle(sh, e, reason, now)
+		if reason, settled := s.state(sh, e, at); settled {
+			s.settle(sh, e, s.lending.blanks.take(), reason, now)
 			continue
 		}
 		sh.again(e, at+int64(s.config.Linger))
 	}
+	s.tell(sh)
+}
+
+// tell counts the traces that have settled as no longer open. What processors
+// share is told once per look at a shard, as it would hold up every trace.
+func (s *Store) tell(sh *shard) {
+	s.open.Add(-sh.gone)
+	sh.gone = 0
 }
 
 // state decides whether a trace has settled.
-func (s *Store) state(e *entry, at int64) (Reason, bool) {
+func (s *Store) state(sh *shard, e *entry, at int64) (Reason, bool) {
 	if e.operations > 0 {
 		return ReasonTimeout, at-e.event > int64(s.config.OpenLimit)
 	}
@@ -41,7 +54,7 @@ func (s *Store) state(e *entry, at int64) (Reason, bool) {
 	switch {
 	case quiet && e.seldom().partial != "":
 		return ReasonPartial, true
-	case quiet && s.complete(e) && (!e.hopeful || e.concluded || !s.hasRoom()):
+	case quiet && s.complete(e) && (!e.hopeful || e.concluded || !s.hasRoom(sh)):
 		return ReasonComplete, true
 	case e.concluded, at-e.lastAttempt >= int64(s.config.Settle):
 		return ReasonTimeout, true
@@ -51,7 +64,9 @@ func (s *Store) state(e *entry, at int64) (Reason, bool) {
 }
 
 // hasRoom reports whether traces that owe nothing may stay.
-func (s *Store) hasRoom() bool { return 2*s.open.Load() < int64(s.config.MaxTraces) }
+func (s *Store) hasRoom(sh *shard) bool {
+	return 2*(s.open.Load()-sh.gone) < int64(s.config.MaxTraces)
+}
 
 // complete caches its answer until the trace changes.
 func (s *Store) complete(e *entry) bool {
@@ -61,20 +76,23 @@ func (s *Store) complete(e *entry) bool {
 	return e.whole
 }
 
-// settle takes the trace out of its shard and gives it back.
-func (s *Store) settle(sh *shard, e *entry, reason Reason, now time.Time) {
+// evict settles a trace for want of room.
+func (s *Store) evict(sh *shard, e *entry, now time.Time) {
+	s.settle(sh, e, new(Trace), ReasonEvicted, now)
+	sh.evicted++
+	s.tell(sh)
+}
+
+// settle takes the trace out of its shard and gives it back as t.
+func (s *Store) settle(sh *shard, e *entry, t *Trace, reason Reason, now time.Time) {
 	if e.operations > 0 {
 		sh.giveUp(e, reason)
 	}
 	sh.remove(e)
-	s.open.Add(-1)
-	s.settled.Add(1)
+	sh.gone++
+	sh.settled++
 	s.learn(sh, e)
 	odd := e.seldom()
-	if e.trace == nil {
-		e.trace = new(Trace)
-	}
-	t := e.trace
 	*t = Trace{
 		ID: e.id, Attempts: e.attempts, Spans: e.spans, Claimed: odd.claimed, Reason: reason,
 		Detail: odd.partial, Redelivered: odd.redelivered, Truncated: odd.truncated, home: e,
@@ -178,6 +196,9 @@ func (s *Store) learnHop(e *entry, child *span.Record) {
 
 // Drain settles everything that is left as interrupted.
 func (s *Store) Drain(detail string, now time.Time) []*Trace {
+	l := &s.lending
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	var out []*Trace
 	for i := range s.shards {
 		sh := &s.shards[i]
@@ -197,9 +218,10 @@ func (s *Store) Drain(detail string, now time.Time) []*Trace {
 			default:
 				e.odd().partial = detail
 			}
-			s.settle(sh, e, reason, now)
+			s.settle(sh, e, l.blanks.take(), reason, now)
 		}
-		out = sh.takeReady(out)
+		s.tell(sh)
+		out = sh.takeReady(out, &l.blanks)
 		sh.mu.Unlock()
 	}
 	return out

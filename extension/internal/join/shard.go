@@ -14,9 +14,13 @@ type shard struct {
 	ages   list
 	checks list
 	ready  []*Trace
-	spare  spares
+	alone  []single // settled as well
+	spare  spares[entry]
 	recent recent
 	given  map[tracecontext.TraceID]*given
+	gone   int64 // open traces that have settled since Store.open was told
+
+	attempts, settled, evicted uint64
 
 	served   lately[span.Labels]     // of whom the roots know who serves them
 	claiming lately[span.Descriptor] // of services known to carry the User-Agent
@@ -28,6 +32,19 @@ type given struct {
 	operations int32
 	reason     Reason
 	detail     string
+}
+
+// single is an attempt that settled by itself.
+type single struct {
+	attempt span.Attempt
+	reason  Reason
+	detail  string
+}
+
+// giveBack settles an attempt by itself.
+func (sh *shard) giveBack(a span.Attempt, reason Reason, detail string) {
+	sh.settled++
+	sh.alone = append(sh.alone, single{a, reason, detail})
 }
 
 // closeGiven says that an operation of a given trace has ended.
@@ -64,16 +81,29 @@ func (sh *shard) due(at int64) *entry {
 // keepReady is how many settled traces a shard keeps room for.
 const keepReady = 1024
 
-// takeReady appends the traces that have settled, and keeps a little room for
-// those to come.
-func (sh *shard) takeReady(out []*Trace) []*Trace {
+// takeReady appends the traces that have settled, made of blanks where that is
+// still to be done, and keeps a little room for those to come.
+func (sh *shard) takeReady(out []*Trace, blanks *spares[Trace]) []*Trace {
 	out = append(out, sh.ready...)
-	clear(sh.ready)
-	sh.ready = sh.ready[:0]
-	if cap(sh.ready) > keepReady {
-		sh.ready = nil
+	for i := range sh.alone {
+		single := &sh.alone[i]
+		e, t := sh.spare.take(), blanks.take()
+		e.id, e.first[0] = single.attempt.TraceID, single.attempt
+		*t = Trace{
+			ID: e.id, Attempts: e.first[:], Reason: single.reason, Detail: single.detail, home: e,
+		}
+		out = append(out, t)
 	}
+	sh.ready, sh.alone = emptied(sh.ready), emptied(sh.alone)
 	return out
+}
+
+func emptied[T any](list []T) []T {
+	if cap(list) > keepReady {
+		return nil
+	}
+	clear(list)
+	return list[:0]
 }
 
 // again puts the next look at an entry off.

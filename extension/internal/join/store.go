@@ -15,15 +15,15 @@ const shardCount = 64
 
 // Store is the bounded join. It is safe for concurrent use.
 type Store struct {
-	config Config
-	shards [shardCount]shard
-	open   atomic.Int64
-	hops   sync.Map // *span.Descriptor of CLIENT spans that had a SERVER child
-	roots  roots
-	doubt  atomic.Pointer[string]
+	config  Config
+	shards  [shardCount]shard
+	open    atomic.Int64
+	hops    sync.Map // *span.Descriptor of CLIENT spans that had a SERVER child
+	roots   roots
+	doubt   atomic.Pointer[string]
+	lending lending
 
-	attempts, spans, foreign, redelivered atomic.Uint64
-	late, truncated, settled, evicted     atomic.Uint64
+	spans, foreign, redelivered, late, truncated atomic.Uint64
 }
 
 // New returns an empty store. The config must be valid.
@@ -83,15 +83,15 @@ func (s *Store) Close(id tracecontext.TraceID, now time.Time) {
 // has settled, behind the end of all operations, is partial: its spans may have
 // come and gone.
 func (s *Store) Attempt(a span.Attempt, now time.Time) {
-	s.attempts.Add(1)
 	sh := s.lock(a.TraceID)
 	defer sh.mu.Unlock()
+	sh.attempts++
 	if g := sh.given[a.TraceID]; g != nil {
-		s.giveBack(sh, a, g.reason, g.detail)
+		sh.giveBack(a, g.reason, g.detail)
 		return
 	}
 	if sh.traces[a.TraceID] == nil && sh.recent.has(a.TraceID) {
-		s.giveBack(sh, a, ReasonPartial, "its trace had settled before it ended")
+		sh.giveBack(a, ReasonPartial, "its trace had settled before it ended")
 		return
 	}
 	s.record(sh, s.entry(sh, a.TraceID, now), a, now)
@@ -99,11 +99,11 @@ func (s *Store) Attempt(a span.Attempt, now time.Time) {
 
 // Finish is Attempt and Close in one.
 func (s *Store) Finish(a span.Attempt, now time.Time) {
-	s.attempts.Add(1)
 	sh := s.lock(a.TraceID)
 	defer sh.mu.Unlock()
+	sh.attempts++
 	if g := sh.given[a.TraceID]; g != nil {
-		s.giveBack(sh, a, g.reason, g.detail)
+		sh.giveBack(a, g.reason, g.detail)
 		sh.closeGiven(a.TraceID, g)
 		return
 	}
@@ -114,10 +114,10 @@ func (s *Store) Finish(a span.Attempt, now time.Time) {
 // Whole records a trace of one attempt that nothing will be heard of: it has
 // settled by itself, as partial.
 func (s *Store) Whole(a span.Attempt, detail string) {
-	s.attempts.Add(1)
 	sh := s.lock(a.TraceID)
 	defer sh.mu.Unlock()
-	s.giveBack(sh, a, ReasonPartial, detail)
+	sh.attempts++
+	sh.giveBack(a, ReasonPartial, detail)
 }
 
 // record adds an attempt to its trace, which may be another one then.
@@ -136,26 +136,11 @@ func (s *Store) record(sh *shard, e *entry, a span.Attempt, now time.Time) *entr
 	return e
 }
 
-// giveBack settles an attempt by itself. The shard is locked.
-func (s *Store) giveBack(sh *shard, a span.Attempt, reason Reason, detail string) {
-	s.settled.Add(1)
-	e := sh.spare.take()
-	e.first[0] = a
-	if e.trace == nil {
-		e.trace = new(Trace)
-	}
-	*e.trace = Trace{
-		ID: a.TraceID, Attempts: e.first[:], Reason: reason, Detail: detail, home: e,
-	}
-	sh.ready = append(sh.ready, e.trace)
-}
-
 // renew settles a trace that has too many attempts, and goes on with a new one.
 func (s *Store) renew(sh *shard, e *entry, now time.Time) *entry {
 	operations := e.operations
 	e.operations = 0
-	s.settle(sh, e, ReasonEvicted, now)
-	s.evicted.Add(1)
+	s.evict(sh, e, now)
 	e = s.entry(sh, e.id, now)
 	e.operations, e.renewed = operations, true
 	return e
@@ -262,8 +247,7 @@ func (s *Store) entry(sh *shard, id tracecontext.TraceID, now time.Time) *entry 
 	}
 	if s.open.Add(1) > int64(s.config.MaxTraces) {
 		if oldest := sh.ages.front; oldest != nil {
-			s.settle(sh, oldest, ReasonEvicted, now)
-			s.evicted.Add(1)
+			s.evict(sh, oldest, now)
 		}
 	}
 	at := now.UnixNano()
@@ -271,30 +255,4 @@ func (s *Store) entry(sh *shard, id tracecontext.TraceID, now time.Time) *entry 
 	e.id, e.event, e.lastAttempt, e.changed = id, at, at, true
 	sh.add(e, now.Add(s.config.Linger).UnixNano())
 	return e
-}
-
-// Due counts the traces that still wait for something.
-func (s *Store) Due() int {
-	due := 0
-	for i := range s.shards {
-		sh := &s.shards[i]
-		sh.mu.Lock()
-		for e := sh.ages.front; e != nil; e = e.links[byAge].after {
-			if e.operations > 0 || !e.concluded && e.seldom().partial == "" && !s.complete(e) {
-				due++
-			}
-		}
-		sh.mu.Unlock()
-	}
-	return due
-}
-
-// Stats returns the counters as of now.
-func (s *Store) Stats() Stats {
-	return Stats{
-		Open:     int(s.open.Load()),
-		Attempts: s.attempts.Load(), Spans: s.spans.Load(), Foreign: s.foreign.Load(),
-		Redelivered: s.redelivered.Load(), Late: s.late.Load(), Truncated: s.truncated.Load(),
-		Settled: s.settled.Load(), Evicted: s.evicted.Load(),
-	}
 }

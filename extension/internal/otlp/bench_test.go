@@ -133,8 +133,7 @@ func BenchmarkReceive(b *testing.B) {
 	})
 }
 
-// settle takes settled traces out of a store, and gives them back, until it is
-// stopped.
+// settle takes settled traces out of a store until it is stopped.
 func settle(store *join.Store) (stop func()) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
@@ -144,7 +143,7 @@ func settle(store *join.Store) (stop func()) {
 		for {
 			select {
 			case now := <-tick.C:
-				store.Recycle(store.Advance(now))
+				store.Settle(now, func([]*join.Trace) {})
 			case <-done:
 				return
 			}

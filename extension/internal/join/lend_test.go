@@ -11,9 +11,9 @@ import (
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
 )
 
-// TestRecyclingChangesNothing plays the same operations with and without giving
-// the settled traces back.
-func TestRecyclingChangesNothing(t *testing.T) {
+// TestLendingChangesNothing plays the same operations with traces that are kept,
+// and with traces that are lent.
+func TestLendingChangesNothing(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		steps := drawSteps(t)
@@ -23,34 +23,28 @@ func TestRecyclingChangesNothing(t *testing.T) {
 		}
 		kept := &sender{world: newWorld(config)}
 		kept.keep = true
-		recycled := &sender{world: newWorld(config)}
+		lent := &sender{world: newWorld(config)}
 		kept.play(steps)
-		recycled.play(steps)
-		require.Equal(t, kept.described(t), recycled.described(t))
-		require.Equal(t, kept.contents(), recycled.contents())
-		require.Equal(t, kept.Stats(), recycled.Stats())
+		lent.play(steps)
+		require.Equal(t, kept.described(t), lent.described(t))
+		require.Equal(t, kept.contents(), lent.contents())
+		require.Equal(t, kept.Stats(), lent.Stats())
 	})
 }
 
-// Nothing of one trace is left for the next, and one that is given back twice is
-// not two.
-func TestARecycledTraceIsEmpty(t *testing.T) {
+// Nothing of one trace is left for the next.
+func TestALentTraceLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	w := newWorld(join.Config{})
 	w.send(64, 1)
 	w.receive(server(64, 10, 1), server(64, 10, 1), claiming(server(7, 11, 0), 64, 1))
 	w.MarkPartial(traceID(64), "a test", w.now)
-	w.now = w.now.Add(settle)
-	settled := w.Advance(w.now)
-	require.Len(t, settled, 1)
-	w.Recycle(settled)
-	require.Zero(t, *settled[0])
-	w.Recycle(settled)
+	require.Len(t, w.after(settle), 1)
 	w.Open(traceID(128), w.now)
 	w.Open(traceID(192), w.now)
 	w.Close(traceID(128), w.now)
 	w.Close(traceID(192), w.now)
-	settled = w.after(settle)
+	settled := w.after(settle)
 	require.Len(t, settled, 2)
 	for _, tr := range settled {
 		require.Empty(t, tr.Attempts)
@@ -100,9 +94,9 @@ func TestATraceCostsNoAllocationInSteadyState(t *testing.T) { //nolint:parallelt
 		}
 		from += traces
 		w.now = w.now.Add(linger)
-		settled := w.Advance(w.now)
-		require.Len(t, settled, traces)
-		w.Recycle(settled)
+		settled := 0
+		w.Settle(w.now, func(part []*join.Trace) { settled += len(part) })
+		require.Equal(t, traces, settled)
 	}
 	for range 10 {
 		round()
