@@ -137,10 +137,21 @@ func TestSummarySaysThatNoSpanArrived(t *testing.T) {
 	r := &Report{Totals: Counts{
 		Attempts: 3, Broken: 3, Verdicts: map[string]uint64{"missing": 3},
 	}}
-	var silent, spoken strings.Builder
-	require.NoError(t, WriteText(&silent, r, TextOptions{}))
-	assert.Contains(t, silent.String(), news)
-	r.Spans.Received = 1
-	require.NoError(t, WriteText(&spoken, r, TextOptions{}))
-	assert.NotContains(t, spoken.String(), news)
+	said := func(r Report) string {
+		var b strings.Builder
+		require.NoError(t, WriteText(&b, &r, TextOptions{}))
+		return b.String()
+	}
+	assert.Contains(t, said(*r), news)
+	r.Spans.Received = 6
+	assert.Contains(t, said(*r), news, "what came back are the load's own spans")
+	for spoke, change := range map[string]func(*Report){
+		"in a trace of the load": func(r *Report) { r.Services = []Service{{Name: "shop", Traces: 1}} },
+		"in a trace of its own":  func(r *Report) { r.Spans.Foreign = 1 },
+		"too late":               func(r *Report) { r.Spans.Late = 1 },
+	} {
+		heard := *r
+		change(&heard)
+		assert.NotContains(t, said(heard), news, spoke)
+	}
 }
