@@ -222,6 +222,24 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
+func TestEndpointAtTheOtherProtocolsPortIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	const name = exporterGeneral + "ENDPOINT"
+	for value, want := range map[string]struct {
+		http bool
+		text string
+	}{
+		"http://collector:4318": {false, "the protocol is grpc, and 4318 is the usual port of http/protobuf: " +
+			"use port 4317 or OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"},
+		"http://collector:4317": {true, "the protocol is http/protobuf, and 4317 is the usual port of grpc: " +
+			"use port 4318 or OTEL_EXPORTER_OTLP_PROTOCOL=grpc"},
+	} {
+		e, warnings := env(name, value)
+		assert.NotNil(t, e.endpoint(name, value, want.http), "it may be right all the same")
+		assert.Equal(t, []string{name + ": " + want.text}, *warnings)
+	}
+}
+
 func TestInvalidEndpointExportsNothingAndSaysSo(t *testing.T) {
 	t.Parallel()
 	e := newExporting(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "collector"})

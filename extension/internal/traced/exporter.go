@@ -235,6 +235,11 @@ func (e environment) endpoint(name, value string, overHTTP bool) *url.URL {
 			"client spans are not exported")
 		return nil
 	}
+	protocol, other := "grpc", "http/protobuf"
+	if overHTTP {
+		protocol, other = other, protocol
+	}
+	e.checkPort(name, u.Port(), protocol, other)
 	switch {
 	case !overHTTP && u.Port() == "":
 		u.Host += ":4317"
@@ -242,4 +247,15 @@ func (e environment) endpoint(name, value string, overHTTP bool) *url.URL {
 		u = u.JoinPath("v1", "traces")
 	}
 	return u
+}
+
+// checkPort warns of an endpoint at the other protocol's usual port: nothing
+// would arrive there, and the transport's own error comes late and says little.
+func (e environment) checkPort(name, port, protocol, other string) {
+	usual := map[string]string{"grpc": "4317", "http/protobuf": "4318"}
+	if port == usual[other] {
+		e.warn(fmt.Sprintf("%s: the protocol is %s, and %s is the usual port of %s: "+
+			"use port %s or OTEL_EXPORTER_OTLP_PROTOCOL=%s",
+			name, protocol, port, other, usual[protocol], other))
+	}
 }
