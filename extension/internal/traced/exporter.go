@@ -235,11 +235,7 @@ func (e environment) endpoint(name, value string, overHTTP bool) *url.URL {
 			"client spans are not exported")
 		return nil
 	}
-	protocol, other := "grpc", "http/protobuf"
-	if overHTTP {
-		protocol, other = other, protocol
-	}
-	e.checkPort(name, u.Port(), protocol, other)
+	e.checkPort(name, u.Port(), overHTTP)
 	switch {
 	case !overHTTP && u.Port() == "":
 		u.Host += ":4317"
@@ -251,11 +247,14 @@ func (e environment) endpoint(name, value string, overHTTP bool) *url.URL {
 
 // checkPort warns of an endpoint at the other protocol's usual port: nothing
 // would arrive there, and the transport's own error comes late and says little.
-func (e environment) checkPort(name, port, protocol, other string) {
-	usual := map[string]string{"grpc": "4317", "http/protobuf": "4318"}
-	if port == usual[other] {
+func (e environment) checkPort(name, port string, overHTTP bool) {
+	protocols := map[bool]struct{ name, port string }{
+		false: {"grpc", "4317"}, true: {"http/protobuf", "4318"},
+	}
+	mine, other := protocols[overHTTP], protocols[!overHTTP]
+	if port == other.port {
 		e.warn(fmt.Sprintf("%s: the protocol is %s, and %s is the usual port of %s: "+
 			"use port %s or OTEL_EXPORTER_OTLP_PROTOCOL=%s",
-			name, protocol, port, other, usual[protocol], other))
+			name, mine.name, port, other.name, mine.port, other.name))
 	}
 }
