@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -142,7 +143,9 @@ func (r *Receiver) serveGRPC(secure *tls.Config) {
 			MinTime: 5 * time.Second, PermitWithoutStream: true,
 		}),
 	}
+	ln := net.Listener(plainListener{r.grpcLn, r})
 	if secure != nil {
+		ln = r.grpcLn
 		options = append(options, grpc.Creds(credentials.NewTLS(serverTLS(secure, "h2"))))
 	}
 	r.grpc = grpc.NewServer(options...)
@@ -151,7 +154,7 @@ func (r *Receiver) serveGRPC(secure *tls.Config) {
 		r.grpc.RegisterService(service(name, r.discard(name)), nil)
 	}
 	r.done.Go(func() {
-		if err := r.grpc.Serve(r.grpcLn); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		if err := r.grpc.Serve(ln); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 			r.warn("serve grpc", "listen.grpc stopped: "+err.Error())
 		}
 	})

@@ -31,7 +31,7 @@ func (r *Receiver) serveHTTP(secure *tls.Config) {
 		return
 	}
 	r.http = &http.Server{
-		Handler:           r.routes(),
+		Handler:           r.misdirected(r.routes()),
 		ReadHeaderTimeout: handshakeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
