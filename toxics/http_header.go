@@ -78,18 +78,10 @@ func (f *headerFault) request(x *exchange, r *rule, _ uint64) {
 		return
 	}
 	x.editRequest = append(x.editRequest, func(h *httpstream.Head) {
-		before, _ := h.Get("traceparent")
-		if !f.edit(h) {
-			return
+		before := contextOf(h)
+		if f.edit(h) {
+			x.inject(r, before.change(h))
 		}
-		mode := "request"
-		switch after, still := h.Get("traceparent"); {
-		case before != "" && !still:
-			mode = "context-removed"
-		case before != after:
-			mode = "context-changed"
-		}
-		x.inject(r, mode)
 	})
 }
 
