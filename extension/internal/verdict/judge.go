@@ -130,6 +130,6 @@ func (j *Judge) Decide(t *join.Trace) Outcome {
 // injected reports whether a toxic marked the attempt as stripped of its context.
 func injected(a *span.Attempt) bool {
 	return a.Marks != nil && slices.ContainsFunc(a.Marks.List, func(m span.Mark) bool {
-		return m.Type == "http_header" && strings.HasPrefix(m.Mode, "context")
+		return strings.HasPrefix(m.Mode, "context-")
 	})
 }

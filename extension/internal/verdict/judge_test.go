@@ -509,9 +509,11 @@ func TestAToxicThatTookTheContextMarksTheAttempt(t *testing.T) {
 	for mode, want := range map[string]bool{
 		"context-removed": true, "context-changed": true, "request": false,
 	} {
-		a := attempt(1)
-		a.Marks = &span.Marks{List: []span.Mark{{Type: "http_header", Mode: mode}}}
-		o := verdict.NewJudge(verdict.Options{}).Decide(trace(attempts(a), nil))
-		require.Equal(t, want, o.Results[0].Injected, mode)
+		for _, kind := range []string{"http_header", "http_script"} {
+			a := attempt(1)
+			a.Marks = &span.Marks{List: []span.Mark{{Type: kind, Mode: mode}}}
+			o := verdict.NewJudge(verdict.Options{}).Decide(trace(attempts(a), nil))
+			require.Equal(t, want, o.Results[0].Injected, kind+" "+mode)
+		}
 	}
 }
