@@ -11,8 +11,11 @@ import (
 // than one, the first here speaks for its context.
 func carriers() [][]string {
 	return [][]string{
-		{"traceparent"}, {"b3"}, {"x-b3-traceid", "x-b3-spanid"},
-		{"uber-trace-id"}, {"x-amzn-trace-id"},
+		{"traceparent"},
+		{"b3"},
+		{"x-b3-traceid", "x-b3-spanid"},
+		{"uber-trace-id"},
+		{"x-amzn-trace-id"},
 	}
 }
 
