@@ -80,13 +80,19 @@ func Succeeded(a *span.Attempt) bool {
 }
 
 // awaits is how many SERVER spans are waited for: one per send. One more send
-// than was handled is the rule rather than the exception, but only time tells.
+// than was handled is the rule rather than the exception, but only time tells. A
+// toxic that answered in the service's place kept the last send from it; those
+// that the transport had made before may have arrived.
 func awaits(a *span.Attempt) int {
-	mayCome := a.Sampled && !a.Excluded && a.Outcome == span.OutcomeSentFailed
-	if !mayCome && !IsDue(a) {
+	sends := max(1, int(a.Sends))
+	switch {
+	case !a.Sampled || a.Excluded || a.Outcome == span.OutcomeNotSent:
 		return 0
+	case a.Outcome == span.OutcomeAnswered && Aborted(a):
+		return sends - 1
+	default:
+		return sends
 	}
-	return max(1, int(a.Sends))
 }
 
 // isComplete reports whether everything due has arrived.
@@ -166,11 +172,22 @@ func below(r *span.Record, a *span.Attempt) bool {
 }
 
 // answered reports whether any SERVER span is tied to the attempt.
-func (e *entry) answered(a *span.Attempt) bool {
-	tied := func(r *span.Record) bool {
-		return r.Claims(a) || r.Kind == span.KindServer && below(r, a)
+func (e *entry) answered(a *span.Attempt) bool { return e.answers(a) > 0 }
+
+// answers is how many spans are tied to the attempt.
+func (e *entry) answers(a *span.Attempt) int {
+	n := 0
+	for _, list := range [...][]span.Record{e.seldom().claimed, e.spans} {
+		for i := range list {
+			if r := &list[i]; r.Claims(a) || r.Kind == span.KindServer && below(r, a) {
+				n++
+			}
+		}
 	}
-	return anyOf(e.seldom().claimed, tied) || anyOf(e.spans, tied) || e.descends(a)
+	if n == 0 && e.descends(a) {
+		return 1
+	}
+	return n
 }
 
 // Bounds on walking up a trace. In a larger trace, and a longer chain, an

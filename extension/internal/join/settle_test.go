@@ -55,6 +55,14 @@ func TestATraceSettlesWhenEverythingDueHasArrived(t *testing.T) {
 			[]span.Record{server(1, 10, 1), server(1, 11, 1)},
 			join.ReasonComplete, linger, 0,
 		},
+		"aborted, and sent once before": {
+			[]func(*span.Attempt){aborted, sentTwice}, nil, join.ReasonTimeout, settle, 1,
+		},
+		"aborted, sent once before, and that came": {
+			[]func(*span.Attempt){aborted, sentTwice},
+			[]span.Record{server(1, 10, 1)},
+			join.ReasonComplete, linger, 0,
+		},
 		"an unsampled request may be recorded, but owes nothing": {
 			[]func(*span.Attempt){unsampled}, nil, join.ReasonTimeout, settle, 0,
 		},

@@ -5,8 +5,8 @@ import (
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
 
-// Wanted is an attempt that may have reached a service, and that no SERVER span
-// is tied to so far: the service may have handled it in another trace.
+// Wanted is an attempt that may have reached a service more often than SERVER
+// spans are tied to it so far: the service may have handled it in another trace.
 type Wanted struct {
 	Attempt span.Attempt
 	Service string // that is known to serve such attempts; empty when none is
@@ -22,7 +22,7 @@ func (s *Store) Wanted(id tracecontext.TraceID) []Wanted {
 	}
 	var out []Wanted
 	for i := range e.attempts {
-		if a := &e.attempts[i]; awaits(a) > 0 && !e.answered(a) {
+		if a := &e.attempts[i]; awaits(a) > e.answers(a) {
 			out = append(out, Wanted{*a, s.roots.service(a)})
 		}
 	}
