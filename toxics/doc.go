@@ -54,7 +54,9 @@
 // beyond a limit or returns anything else lets the exchange pass and counts an
 // error. JavaScript is interrupted in time. A built-in function cannot be, such as
 // a regular expression that goes back and forth for ever: what one call of them
-// may make is bounded, and a call that does not end is given up with its runtime.
+// may make is bounded, 1048576 characters or 65536 elements of most, operators of BigInt
+// that cannot be bounded (** and <<) are refused, and a call that does not end is given
+// up with its runtime.
 // While four such calls of a script still run, it is not called any more.
 //
 // A fault of a request may need both directions of its connection, which

@@ -36,7 +36,11 @@ func (f *scriptFault) validate() error {
 	if f.Script == "" {
 		return errors.New("script must be the source of a script, got nothing")
 	}
-	program, err := goja.Compile("script", f.Script, true)
+	parsed, err := parseScript(f.Script)
+	if err != nil {
+		return err
+	}
+	program, err := goja.CompileAST(parsed, true)
 	if err != nil {
 		return fmt.Errorf("script must compile: %w", err)
 	}

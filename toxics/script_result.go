@@ -70,6 +70,9 @@ func (r *reset) UnmarshalJSON(raw []byte) error {
 
 // readResult reads a script's result strictly.
 func readResult(object *goja.Object) (*scriptResult, error) {
+	if err := checkDepth(object, maxResultDepth); err != nil {
+		return nil, err
+	}
 	raw, err := object.MarshalJSON()
 	if err != nil {
 		return nil, fmt.Errorf("reading what the script returned: %w", err)
@@ -81,6 +84,25 @@ func readResult(object *goja.Object) (*scriptResult, error) {
 		return nil, fmt.Errorf("reading what the script returned, %s: %w", clipJSON(raw), err)
 	}
 	return result, nil
+}
+
+// maxResultDepth is that of an object of objects of texts, which may be objects.
+const maxResultDepth = 3
+
+// checkDepth refuses objects in objects beyond what a result can have. Their text
+// could be far longer than they are.
+func checkDepth(object *goja.Object, depth int) error {
+	if depth == 0 {
+		return errors.New("script must return an object whose fields are flat, got a deeper one")
+	}
+	for _, key := range object.Keys() {
+		if inner, ok := object.Get(key).(*goja.Object); ok {
+			if err := checkDepth(inner, depth-1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // onRequest does what onRequest returned.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dop251/goja"
+	"github.com/dop251/goja/parser"
 )
 
 const (
@@ -70,6 +71,7 @@ func (f *scriptFault) start() (*scriptRun, error) {
 		limit: time.Duration(f.Timeout) * time.Millisecond, growth: maxHeapGrowth,
 	}
 	run.vm.SetMaxCallStackSize(maxStack)
+	run.vm.SetParserOptions(parser.WithDisableSourceMaps) // of eval: they are files
 	run.vm.SetRandSource(func() float64 {
 		run.random = mix(run.random)
 		return unit(run.random)
