@@ -181,6 +181,26 @@ func TestARootThatClaimsNobodyIsOfferedToAnAttemptThatItFits(t *testing.T) {
 	})
 }
 
+// TestWhoServesIsToldOfATraceThatLostASpan: of what others like its attempts got.
+func TestWhoServesIsToldOfATraceThatLostASpan(t *testing.T) {
+	t.Parallel()
+	w := newWorld(join.Config{})
+	w.send(1, 1, toGateway)
+	w.receive(server(1, 10, 1))
+	_, _ = w.settles(t)
+	w.send(2, 1, toGateway)
+	w.receive(record(span.KindServer, descriptor("stock"), 2, 11, 77))
+	_, tr := w.settles(t)
+	require.Equal(t, []join.Served{{Attempt: 0, Service: "gateway"}}, tr.Served)
+	w.send(3, 1, toGateway)
+	_, tr = w.settles(t)
+	require.Empty(t, tr.Served, "no span was lost")
+	w.send(4, 1, func(a *span.Attempt) { a.Labels = &span.Labels{Name: "another", Method: "GET"} })
+	w.receive(record(span.KindServer, descriptor("stock"), 4, 11, 77))
+	_, tr = w.settles(t)
+	require.Empty(t, tr.Served, "nobody knows who serves this")
+}
+
 // heap is the live heap in bytes.
 func heap() uint64 {
 	runtime.GC()

@@ -79,7 +79,10 @@ type Trace struct {
 	Claimed []span.Record
 	// Roots are SERVER spans that began a trace of their own, name nobody, and
 	// fit an attempt of this trace that got no answer: one each at most.
-	Roots       []Root
+	Roots []Root
+	// Served says, in a trace of which a span was lost, who serves such requests as
+	// the attempts, as far as it is known.
+	Served      []Served
 	Reason      Reason
 	Detail      string        // why a partial or interrupted trace is undecided
 	Redelivered int           // spans that came again
@@ -100,6 +103,13 @@ func (t *Trace) Waited() bool {
 type Root struct {
 	Attempt int
 	Record  span.Record
+}
+
+// Served names the service that the attempt with that index went to, by what
+// became of others like it.
+type Served struct {
+	Attempt int
+	Service string
 }
 
 // Stats counts what a store has seen. All but Open only grow.

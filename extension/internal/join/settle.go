@@ -103,7 +103,11 @@ func (s *Store) settle(sh *shard, e *entry, t *Trace, reason Reason, now time.Ti
 	if detail := s.doubts(e); detail != "" && reason == ReasonTimeout {
 		t.Reason, t.Detail = ReasonPartial, detail
 	}
-	if t.Reason == ReasonTimeout {
+	switch {
+	case t.Reason != ReasonTimeout:
+	case e.lostParent(): // a trace that lost a span did not lose its context
+		t.Served = s.servers(e)
+	default:
 		t.Roots = s.offer(e)
 	}
 	sh.ready = append(sh.ready, t)
@@ -132,14 +136,29 @@ func (sh *shard) giveUp(e *entry, reason Reason) {
 	sh.given[e.id] = g
 }
 
-// offer finds roots for the attempts that got no answer. A trace with a span
-// whose parent is lost lost a span, and not its context.
-func (s *Store) offer(e *entry) []Root {
+// lostParent reports whether a span's parent never arrived.
+func (e *entry) lostParent() bool {
 	for i := range e.spans {
 		if parent := e.spans[i].ParentID; !parent.IsZero() && !e.has(parent) {
-			return nil
+			return true
 		}
 	}
+	return false
+}
+
+// servers names who serves requests like those of the attempts.
+func (s *Store) servers(e *entry) []Served {
+	var out []Served
+	for i := range e.attempts {
+		if known := s.roots.server(&e.attempts[i]); known != nil {
+			out = append(out, Served{i, known.Service})
+		}
+	}
+	return out
+}
+
+// offer finds roots for the attempts that got no answer.
+func (s *Store) offer(e *entry) []Root {
 	var out []Root
 	for i := range e.attempts {
 		a := &e.attempts[i]

@@ -107,13 +107,14 @@ func wholeMS(nanoseconds int64) int {
 
 // claimable reports whether a claim could change the verdict, and names the
 // verdict as evidence does. A lost span that is only inferred is one that
-// another attempt of the trace may have lost instead.
+// another attempt of the trace may have lost instead; with a span below it that
+// claims the attempt, it is certain.
 func claimable(r *verdict.Result, attempts int) (judged string, is bool) {
 	switch {
 	case r.Verdict == verdict.Missing:
 		return "", true
 	case r.Verdict == verdict.Undecided,
-		r.Verdict == verdict.SpanLost && (r.Inferred || attempts == 1):
+		r.Verdict == verdict.SpanLost && r.Server == nil && (r.Inferred || attempts == 1):
 		return r.Verdict.String(), true
 	default:
 		return "", false

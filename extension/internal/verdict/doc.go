@@ -11,7 +11,8 @@
 //	reparented     inferred: a SERVER span of the trace belongs to nobody else
 //	not_delivered  a toxic answered in the service's place, or nothing was sent
 //	undecided      the transport failed, or the source could not tell
-//	span_lost      descendants arrived, the SERVER span did not
+//	span_lost      descendants arrived, the SERVER span did not; among them one
+//	               that claims the attempt, under an id that never arrived
 //	restarted      inferred: a root of the same service and route came instead
 //	missing        the service answered and nothing arrived
 //
@@ -22,7 +23,9 @@
 // A claim is the correlation token in a span's User-Agent. It says which
 // attempt a span handled, and beats the parent id: a span below one attempt that
 // claims another is the other's. A proxy may hand the User-Agent on, so claims
-// of inner spans are traced up to the first span of their chain.
+// of inner spans are traced up to the first span of their chain. Where that is
+// under an unknown id, and other attempts show that another service answers first,
+// that service's span was lost.
 //
 // The load's own spans may come back through a Collector: spans of its
 // instrumentation scope, with an attempt's or an operation's id, or above those,

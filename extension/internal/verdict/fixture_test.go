@@ -52,6 +52,10 @@ func toxic(mode string) func(*span.Attempt) {
 	}
 }
 
+func mangled(a *span.Attempt) {
+	a.Marks = &span.Marks{List: []span.Mark{{Type: "http_header", Mode: "context-changed"}}}
+}
+
 func notSent(a *span.Attempt) {
 	a.Outcome, a.Status, a.ErrorType = span.OutcomeNotSent, 0, "connection_refused"
 }

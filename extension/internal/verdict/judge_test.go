@@ -409,7 +409,7 @@ func TestSpansThatMayStillComeLeaveAnAttemptUndecided(t *testing.T) {
 			// Neither nothing, nor a descendant, nor a stray proves anything yet.
 			for _, s := range [][]span.Record{
 				nil, spans(client("gateway", 11, nowhere)), spans(server("gateway", 10, operation)),
-				spans(inner("gateway", 10, 1)),
+				spans(inner("gateway", 10, 1)), spans(server("stock", 10, nowhere, claims(1))),
 			} {
 				tr := trace(attempts(attempt(1)), s)
 				change(tr)
@@ -431,6 +431,55 @@ func TestSpansThatMayStillComeLeaveAnAttemptUndecided(t *testing.T) {
 				require.Equal(t, want, summary(o))
 				require.Empty(t, o.ExpectedMissing)
 			}
+		})
+	}
+}
+
+// TestALostSpanOfAProxyIsNoWrongParent: a proxy hands the User-Agent on, so the
+// span behind it claims the attempt as well as the proxy's own would.
+func TestALostSpanOfAProxyIsNoWrongParent(t *testing.T) {
+	t.Parallel()
+	behind := spans(server("stock", 10, nowhere, claims(1)), server("price", 11, 10, claims(1)))
+	for name, c := range map[string]struct {
+		attempts []span.Attempt
+		spans    []span.Record
+		served   []join.Served
+		want     string
+	}{
+		"the proxy's span was lost": {
+			attempts(attempt(1)), behind, []join.Served{{Attempt: 0, Service: "proxy"}}, "span_lost",
+		},
+		"for the attempt that is named alone": {
+			attempts(attempt(1, failed), attempt(2)), behind,
+			[]join.Served{{Attempt: 0, Service: "proxy"}, {Attempt: 1, Service: "proxy"}},
+			"span_lost, missing",
+		},
+		"the request failed": {
+			attempts(attempt(1, reset)), behind, []join.Served{{Attempt: 0, Service: "proxy"}}, "undecided",
+		},
+		"a toxic mangled the parent": {
+			attempts(attempt(1, mangled)), behind, []join.Served{{Attempt: 0, Service: "proxy"}}, "reparented",
+		},
+		"there is no proxy": {
+			attempts(attempt(1)), behind, []join.Served{{Attempt: 0, Service: "stock"}}, "reparented",
+		},
+		"nobody knows of a proxy": {attempts(attempt(1)), behind, nil, "reparented"},
+		"a proxy is known for another attempt": {
+			attempts(attempt(1), attempt(2)), behind,
+			[]join.Served{{Attempt: 1, Service: "proxy"}},
+			"reparented, missing",
+		},
+		"the parent is known": {
+			attempts(attempt(1)), spans(server("stock", 10, operation, claims(1))),
+			[]join.Served{{Attempt: 0, Service: "proxy"}},
+			"reparented",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tr := trace(c.attempts, c.spans)
+			tr.Served = c.served
+			require.Equal(t, c.want, summary(verdict.NewJudge(verdict.Options{}).Decide(tr)))
 		})
 	}
 }

@@ -57,6 +57,10 @@ func spanLost(f *family, a *span.Attempt, r *Result) bool {
 		r.Verdict, r.Reason = SpanLost, "spans below the attempt arrived, none of kind SERVER"
 		return true
 	}
+	if r.Server = f.claimsHere(a); r.Server != nil {
+		r.Verdict, r.Reason = SpanLost, "a SERVER span below one that was lost claims it"
+		return true
+	}
 	lost := f.lost
 	for _, other := range f.needy {
 		if f.strays[other] != nil {

@@ -1,17 +1,37 @@
 package verdict
 
-import "github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+import (
+	"slices"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+)
 
 // reparented: the SERVER span is in the attempt's trace under the wrong parent:
 // the operation, another attempt, an unknown id, or none. The correlation token
 // says whose span it is.
 func reparented(f *family, a *span.Attempt, r *Result) bool {
-	if r.Server = f.claimsHere(a); r.Server == nil {
+	r.Server = f.claimsHere(a)
+	if r.Server == nil || f.belowLost(r.Server, a) && !r.Injected {
+		r.Server = nil
 		return false
 	}
 	r.Verdict = Reparented
 	r.Reason = "the SERVER span is under another parent: " + f.parentName(r.Server)
 	return true
+}
+
+// belowLost reports whether a span that claims an attempt is under the id of a
+// span that was lost, or is still to come: that of a proxy, which handed the
+// User-Agent on. Other attempts show that another service answers first.
+func (f *family) belowLost(s *span.Record, a *span.Attempt) bool {
+	if !f.isOrphan(s) {
+		return false
+	}
+	first := slices.IndexFunc(f.trace.Served, func(x join.Served) bool {
+		return &f.trace.Attempts[x.Attempt] == a
+	})
+	return f.early() || first >= 0 && f.trace.Served[first].Service != s.Descriptor.Service
 }
 
 // reparentedInferred: the same without a token, for a span that belongs to
