@@ -36,7 +36,7 @@ func TestAnOpenTraceDoesNotHoldTheSettledOnesBehindIt(t *testing.T) {
 	require.Equal(t, 1, s.Stats().Open)
 	sh := &s.shards[0]
 	for name, l := range map[string]*list{"ages": &sh.ages, "checks": &sh.checks} {
-		require.Same(t, sh.traces[id(1)], l.front, name)
+		require.Same(t, sh.traces.get(id(1)), l.front, name)
 		require.Same(t, l.front, l.back, name)
 		require.Zero(t, l.front.links[l.order], name)
 	}

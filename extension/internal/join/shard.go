@@ -10,7 +10,7 @@ import (
 // shard is one part of the open traces. All fields are under mu.
 type shard struct {
 	mu     sync.Mutex
-	traces map[tracecontext.TraceID]*entry
+	traces table
 	ages   list
 	checks list
 	ready  []*Trace
@@ -56,7 +56,7 @@ func (sh *shard) closeGiven(id tracecontext.TraceID, g *given) {
 
 // add takes a new entry up, with the time of the first look at it.
 func (sh *shard) add(e *entry, check int64) {
-	sh.traces[e.id] = e
+	sh.traces.add(e)
 	sh.ages.push(e)
 	e.check = check
 	sh.checks.push(e)
@@ -64,7 +64,7 @@ func (sh *shard) add(e *entry, check int64) {
 
 // remove lets an entry go that has settled.
 func (sh *shard) remove(e *entry) {
-	delete(sh.traces, e.id)
+	sh.traces.remove(e.id)
 	sh.ages.remove(e)
 	sh.checks.remove(e)
 	sh.recent.add(e.id)

@@ -1,6 +1,7 @@
 package join
 
 import (
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,8 +30,9 @@ type Store struct {
 // New returns an empty store. The config must be valid.
 func New(config Config) *Store {
 	s := &Store{config: config.withDefaults()}
+	seed := maphash.MakeSeed()
 	for i := range s.shards {
-		s.shards[i].traces = make(map[tracecontext.TraceID]*entry)
+		s.shards[i].traces.seed = seed
 		s.shards[i].checks.order = byCheck
 	}
 	return s
@@ -72,7 +74,7 @@ func (s *Store) Close(id tracecontext.TraceID, now time.Time) {
 		sh.closeGiven(id, g)
 		return
 	}
-	if e := sh.traces[id]; e != nil {
+	if e := sh.traces.get(id); e != nil {
 		e.operations--
 		e.lastAttempt = now.UnixNano() // a source is asked from now on
 		e.touch(now)
@@ -90,7 +92,7 @@ func (s *Store) Attempt(a span.Attempt, now time.Time) {
 		sh.giveBack(a, g.reason, g.detail)
 		return
 	}
-	if sh.traces[a.TraceID] == nil && sh.recent.has(a.TraceID) {
+	if sh.traces.get(a.TraceID) == nil && sh.recent.has(a.TraceID) {
 		sh.giveBack(a, ReasonPartial, "its trace had settled before it ended")
 		return
 	}
@@ -151,7 +153,7 @@ func (s *Store) renew(sh *shard, e *entry, now time.Time) *entry {
 func (s *Store) MarkPartial(id tracecontext.TraceID, detail string, now time.Time) {
 	sh := s.lock(id)
 	defer sh.mu.Unlock()
-	if e := sh.traces[id]; e != nil {
+	if e := sh.traces.get(id); e != nil {
 		e.odd().partial = detail
 		e.touch(now)
 	}
@@ -162,7 +164,7 @@ func (s *Store) MarkPartial(id tracecontext.TraceID, detail string, now time.Tim
 func (s *Store) Conclude(id tracecontext.TraceID) {
 	sh := s.lock(id)
 	defer sh.mu.Unlock()
-	if e := sh.traces[id]; e != nil && e.operations <= 0 {
+	if e := sh.traces.get(id); e != nil && e.operations <= 0 {
 		e.concluded = true
 	}
 }
@@ -183,7 +185,7 @@ func (s *Store) Doubt(detail string) {
 func (s *Store) Owes(id tracecontext.TraceID) bool {
 	sh := s.lock(id)
 	defer sh.mu.Unlock()
-	e := sh.traces[id]
+	e := sh.traces.get(id)
 	if e == nil || e.operations > 0 {
 		return false
 	}
@@ -226,7 +228,7 @@ func (s *Store) span(r *span.Record, now time.Time) {
 func (s *Store) add(id tracecontext.TraceID, r *span.Record, now time.Time) fate {
 	sh := s.lock(id)
 	defer sh.mu.Unlock()
-	e := sh.traces[id]
+	e := sh.traces.get(id)
 	if e == nil {
 		if sh.recent.has(id) {
 			return late
@@ -242,7 +244,7 @@ func (s *Store) add(id tracecontext.TraceID, r *span.Record, now time.Time) fate
 
 // entry returns the open trace, making room for a new one. The shard is locked.
 func (s *Store) entry(sh *shard, id tracecontext.TraceID, now time.Time) *entry {
-	if e := sh.traces[id]; e != nil {
+	if e := sh.traces.get(id); e != nil {
 		return e
 	}
 	if s.open.Add(1) > int64(s.config.MaxTraces) {

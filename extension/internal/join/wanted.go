@@ -16,7 +16,7 @@ type Wanted struct {
 func (s *Store) Wanted(id tracecontext.TraceID) []Wanted {
 	sh := s.lock(id)
 	defer sh.mu.Unlock()
-	e := sh.traces[id]
+	e := sh.traces.get(id)
 	if e == nil {
 		return nil
 	}
