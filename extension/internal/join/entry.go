@@ -8,9 +8,24 @@ import (
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
 
-// entry is one open trace. Times are Unix nanoseconds. What most traces do not
-// have is in rare: there are very many entries.
+// entry is one open trace, with room for what most traces have.
 type entry struct {
+	head
+
+	first [1]span.Attempt
+	few   [2]span.Record
+}
+
+// empty makes the entry as new. What was never written is not touched.
+func (e *entry) empty() {
+	clear(e.few[:min(len(e.spans), len(e.few))])
+	clear(e.first[:min(len(e.attempts), len(e.first))])
+	e.head = head{}
+}
+
+// head is what is known of a trace. Times are Unix nanoseconds. What most traces do
+// not have is in rare: there are very many entries.
+type head struct {
 	id          tracecontext.TraceID
 	attempts    []span.Attempt
 	spans       []span.Record
@@ -25,10 +40,6 @@ type entry struct {
 	hopeful     bool // something that is not due may still come
 	concluded   bool // the source has no more
 	renewed     bool // spans may have gone with the attempts before these
-
-	// Room for what most traces have.
-	first [1]span.Attempt
-	few   [2]span.Record
 }
 
 // rare is what few traces have.

@@ -7,7 +7,7 @@ import (
 
 // slab is how many entries, or traces, are made at a time. They lie side by side, so that
 // those of a shard, which settle one after the other, are read in one go.
-const slab = 18
+const slab = 16
 
 // spares are entries, or traces, to be used again.
 type spares[T any] struct {
@@ -31,12 +31,8 @@ func (s *spares[T]) take() *T {
 	return spare
 }
 
-// give takes one back, and empties it.
-func (s *spares[T]) give(spare *T) {
-	var empty T
-	*spare = empty
-	s.list = append(s.list, spare)
-}
+// give takes one back that is empty.
+func (s *spares[T]) give(spare *T) { s.list = append(s.list, spare) }
 
 // trim lets go of an eighth of what was not used since the last time, so that
 // they are as many as are needed between two times that traces settle.
@@ -108,7 +104,9 @@ func (s *Store) recycle(traces []*Trace) {
 			sh.mu.Lock()
 			held = sh
 		}
+		e.empty()
 		held.spare.give(e)
+		*t = Trace{}
 		s.lending.blanks.give(t)
 	}
 	if held != nil {

@@ -88,9 +88,9 @@ func (sh *shard) takeReady(out []*Trace, blanks *spares[Trace]) []*Trace {
 	for i := range sh.alone {
 		single := &sh.alone[i]
 		e, t := sh.spare.take(), blanks.take()
-		e.id, e.first[0] = single.attempt.TraceID, single.attempt
+		e.id, e.attempts = single.attempt.TraceID, append(e.first[:0], single.attempt)
 		*t = Trace{
-			ID: e.id, Attempts: e.first[:], Reason: single.reason, Detail: single.detail, home: e,
+			ID: e.id, Attempts: e.attempts, Reason: single.reason, Detail: single.detail, home: e,
 		}
 		out = append(out, t)
 	}

@@ -29,7 +29,7 @@ func TestATableIsAMap(t *testing.T) {
 				table.remove(id)
 				delete(want, id)
 			case want[id] == nil:
-				want[id] = &entry{id: id}
+				want[id] = &entry{head: head{id: id}}
 				table.add(want[id])
 			}
 			require.Equal(t, len(want), table.size)
