@@ -38,12 +38,12 @@ func New(config Config) *Store {
 	return s
 }
 
-// shard goes by an id's last byte. Where only part of an id is random, or it is
+func (s *Store) shard(id tracecontext.TraceID) *shard { return &s.shards[shardOf(&id)] }
+
+// shardOf goes by an id's last byte. Where only part of an id is random, or it is
 // counted up, that is at its end.
 // https://www.w3.org/TR/trace-context-2/#randomness-of-trace-id
-func (s *Store) shard(id tracecontext.TraceID) *shard {
-	return &s.shards[id[len(id)-1]%shardCount]
-}
+func shardOf(id *tracecontext.TraceID) int { return int(id[len(id)-1]) % shardCount }
 
 // lock returns the shard of a trace, locked.
 func (s *Store) lock(id tracecontext.TraceID) *shard {
@@ -190,56 +190,6 @@ func (s *Store) Owes(id tracecontext.TraceID) bool {
 		return false
 	}
 	return anyOf(e.attempts, func(a *span.Attempt) bool { return awaits(a) > 0 })
-}
-
-// Spans takes a batch of spans. The slice may be reused after the call.
-func (s *Store) Spans(batch []span.Record, now time.Time) {
-	s.spans.Add(uint64(len(batch)))
-	for i := range batch {
-		s.span(&batch[i], now)
-	}
-}
-
-// span gives a span to its trace, and to the one that it claims.
-func (s *Store) span(r *span.Record, now time.Time) {
-	own := s.add(r.TraceID, r, now)
-	other := unknown
-	if r.Handles() && r.Misplaced() {
-		other = s.add(r.Claim.TraceID, r, now)
-	}
-	if own == unknown {
-		own = other
-	}
-	switch own {
-	case unknown:
-		s.foreign.Add(1)
-		s.roots.keep(r, now.UnixNano(), now.Add(-2*s.config.Settle).UnixNano())
-	case redelivered:
-		s.redelivered.Add(1)
-	case truncated:
-		s.truncated.Add(1)
-	case late:
-		s.late.Add(1)
-	case taken:
-	}
-}
-
-// add gives the span to a trace of ours, if it is one.
-func (s *Store) add(id tracecontext.TraceID, r *span.Record, now time.Time) fate {
-	sh := s.lock(id)
-	defer sh.mu.Unlock()
-	e := sh.traces.get(id)
-	if e == nil {
-		if sh.recent.has(id) {
-			return late
-		}
-		return unknown
-	}
-	fate := e.insert(r, s.config.MaxSpans)
-	if fate == taken {
-		e.touch(now)
-	}
-	return fate
 }
 
 // entry returns the open trace, making room for a new one. The shard is locked.

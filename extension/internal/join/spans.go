@@ -1,0 +1,100 @@
+package join
+
+import (
+	"time"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
+)
+
+// group is how many spans are sorted by shard at a time.
+const group = 512
+
+// Spans takes a batch of spans. The slice may be reused after the call.
+func (s *Store) Spans(batch []span.Record, now time.Time) {
+	s.spans.Add(uint64(len(batch)))
+	for len(batch) > 0 {
+		n := min(group, len(batch))
+		s.group(batch[:n], now)
+		batch = batch[n:]
+	}
+}
+
+// group gives spans to their traces, shard by shard, and those that claim another
+// trace to that one.
+func (s *Store) group(batch []span.Record, now time.Time) {
+	var ends [shardCount + 1]uint16
+	var order [group]uint16
+	var fates [group]fate
+	for i := range batch {
+		ends[shardOf(&batch[i].TraceID)+1]++
+	}
+	for i := range shardCount {
+		ends[i+1] += ends[i]
+	}
+	for i := range batch {
+		end := &ends[shardOf(&batch[i].TraceID)]
+		order[*end] = uint16(i)
+		*end++
+	}
+	at := uint16(0)
+	for i := range s.shards {
+		if at == ends[i] {
+			continue
+		}
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		for ; at < ends[i]; at++ {
+			r := &batch[order[at]]
+			fates[order[at]] = s.insert(sh, &r.TraceID, r, now)
+		}
+		sh.mu.Unlock()
+	}
+	for i := range batch {
+		s.account(&batch[i], fates[i], now)
+	}
+}
+
+// account counts what became of a span in its own trace, and gives it to the one
+// that it claims.
+func (s *Store) account(r *span.Record, own fate, now time.Time) {
+	other := unknown
+	if r.Handles() && r.Misplaced() {
+		sh := s.lock(r.Claim.TraceID)
+		other = s.insert(sh, &r.Claim.TraceID, r, now)
+		sh.mu.Unlock()
+	}
+	if own == unknown {
+		own = other
+	}
+	switch own {
+	case unknown:
+		s.foreign.Add(1)
+		s.roots.keep(r, now.UnixNano(), now.Add(-2*s.config.Settle).UnixNano())
+	case redelivered:
+		s.redelivered.Add(1)
+	case truncated:
+		s.truncated.Add(1)
+	case late:
+		s.late.Add(1)
+	case taken:
+	}
+}
+
+// insert gives the span to a trace of ours, if it is one. The shard is locked.
+func (s *Store) insert(
+	sh *shard, id *tracecontext.TraceID, r *span.Record, now time.Time,
+) fate {
+	_, e := sh.traces.find(id)
+	if e == nil {
+		if sh.recent.has(*id) {
+			return late
+		}
+		return unknown
+	}
+	fate := e.insert(r, s.config.MaxSpans)
+	if fate == taken {
+		e.touch(now)
+	}
+	return fate
+}
