@@ -30,4 +30,9 @@
 //
 // The package has no goroutines and no clock: time is passed in. Shards keep
 // the senders of the load and the receiver out of each other's way.
+//
+// Settled traces belong to who asked for them ([Store.Advance]), or are lent to
+// who keeps nothing of them ([Store.Settle]). What comes back serves the traces
+// after them: in steady state a trace of one attempt and two spans costs no
+// allocation. An open one takes less than 600 bytes.
 package join

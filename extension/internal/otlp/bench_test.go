@@ -200,42 +200,65 @@ func shutdown(b *testing.B, r *otlp.Receiver) {
 // any, is called before the first.
 func feed(b *testing.B, address string, sent func(trace, parent uint64), ready func()) {
 	b.Helper()
-	senders := 4
+	s := newSender(b, address, sent)
+	b.SetBytes(int64(len(s.templates[0].bytes)))
+	b.ReportAllocs()
+	if ready != nil {
+		ready()
+	}
+	b.ResetTimer()
+	s.send(b, b.N)
+	b.ReportMetric(float64(b.N)*batchSpans/b.Elapsed().Seconds(), "spans/s")
+}
+
+// sender sends batches over one connection. It costs little itself: the batches
+// are encoded beforehand, and only the ids in them are replaced.
+type sender struct {
+	cc        *grpc.ClientConn
+	templates []*template // one per request under way
+	sent      func(trace, parent uint64)
+	next      atomic.Int64
+}
+
+// newSender connects to a receiver and waits until it answers.
+func newSender(b *testing.B, address string, sent func(trace, parent uint64)) *sender {
+	b.Helper()
+	senders := 16 // as many as a connection takes: no receiver waits for its sender
 	if s, err := strconv.Atoi(os.Getenv("CONTINUITY_BENCH_SENDERS")); err == nil {
 		senders = s
 	}
 	cc, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawBytes{}), grpc.WaitForReady(true)))
 	noError(b, err)
-	defer func() { noError(b, cc.Close()) }()
+	b.Cleanup(func() { noError(b, cc.Close()) })
 	warm, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	noError(b, cc.Invoke(warm, exportMethod, []byte{}, nil)) // is anybody there
-	size := len(newTemplate(b).bytes)
-	b.SetBytes(int64(size))
-	b.ReportAllocs()
-	if ready != nil {
-		ready()
-	}
-	b.ResetTimer()
-	var next atomic.Int64
-	var wg sync.WaitGroup
+	s := &sender{cc: cc, sent: sent}
 	for range senders {
+		s.templates = append(s.templates, newTemplate(b))
+	}
+	return s
+}
+
+// send sends so many batches, and waits for the answers.
+func (s *sender) send(b *testing.B, batches int) {
+	b.Helper()
+	end := s.next.Load() + int64(batches)
+	var left atomic.Int64
+	left.Store(int64(batches))
+	var wg sync.WaitGroup
+	for _, batch := range s.templates {
 		wg.Go(func() {
-			batch := newTemplate(b)
-			for {
-				i := next.Add(1)
-				if i > int64(b.N) {
-					return
-				}
-				first := uint64(i) * batchSpans
+			for left.Add(-1) >= 0 {
+				first := uint64(s.next.Add(1)) * batchSpans
 				batch.renew(first)
 				for n := range uint64(batchSpans) {
-					if sent != nil {
-						sent(first+n, 2*n+1)
+					if s.sent != nil {
+						s.sent(first+n, 2*n+1)
 					}
 				}
-				if err := cc.Invoke(context.Background(), exportMethod, batch.bytes, nil); err != nil {
+				if err := s.cc.Invoke(context.Background(), exportMethod, batch.bytes, nil); err != nil {
 					b.Error(err)
 					return
 				}
@@ -243,5 +266,5 @@ func feed(b *testing.B, address string, sent func(trace, parent uint64), ready f
 		})
 	}
 	wg.Wait()
-	b.ReportMetric(float64(b.N)*batchSpans/b.Elapsed().Seconds(), "spans/s")
+	equal(b, end, s.next.Load())
 }
