@@ -5,10 +5,6 @@ import (
 	"time"
 )
 
-// slab is how many entries, or traces, are made at a time. They lie side by side, so that
-// those of a shard, which settle one after the other, are read in one go.
-const slab = 16
-
 // spares are entries, or traces, to be used again.
 type spares[T any] struct {
 	list   []*T
@@ -17,13 +13,10 @@ type spares[T any] struct {
 
 // take returns an empty one.
 func (s *spares[T]) take() *T {
-	if len(s.list) == 0 {
-		made := new([slab]T)
-		for i := range made {
-			s.list = append(s.list, &made[slab-1-i])
-		}
-	}
 	last := len(s.list) - 1
+	if last < 0 {
+		return new(T)
+	}
 	spare := s.list[last]
 	s.list[last] = nil
 	s.list = s.list[:last]

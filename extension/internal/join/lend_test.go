@@ -104,3 +104,34 @@ func TestATraceCostsNoAllocationInSteadyState(t *testing.T) { //nolint:parallelt
 	perTrace := testing.AllocsPerRun(10, round) / traces
 	require.Less(t, perTrace, 0.1)
 }
+
+// TestTracesThatStayOpenHoldOnlyThemselves lets some traces stay open while others
+// come and go between them, slowly: what is kept for traces to come is let go.
+func TestTracesThatStayOpenHoldOnlyThemselves(t *testing.T) { //nolint:paralleltest // it measures the process's heap
+	const rounds, settling, limit, perID = 10_000, 3, 600, 24
+	labels, d := &span.Labels{Name: "x", Method: "GET"}, descriptor("gateway")
+	before := heap()
+	w := newWorld(join.Config{OpenLimit: time.Hour, MaxTraces: 2 * rounds})
+	n := uint64(0)
+	one := func() {
+		n++
+		w.Open(traceID(n), w.now)
+		a := w.attempt(n, 1)
+		a.Labels = labels
+		w.Attempt(a, w.now)
+		w.receive(record(span.KindServer, d, n, 10, 1), record(span.KindServer, d, n, 11, 10))
+	}
+	for range rounds {
+		one()
+		for range settling {
+			one()
+			w.Close(traceID(n), w.now)
+		}
+		w.now = w.now.Add(linger / 4)
+		w.Settle(w.now, func([]*join.Trace) {})
+	}
+	perTrace := (heap() - before) / rounds
+	t.Logf("%d bytes per trace that stays open", perTrace)
+	require.InDelta(t, rounds, w.Stats().Open, 64*settling)
+	require.LessOrEqual(t, perTrace, uint64(limit+settling*perID))
+}

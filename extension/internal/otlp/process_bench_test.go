@@ -70,7 +70,7 @@ func open(
 // the processor time the Collector needs.
 //
 // Measured on two cores of an AMD EPYC that other work ran on as well, with a
-// load average of 3 to 9, against the receiver of v0.162.0 and the connector of
+// load average of 2 to 4, against the receiver of v0.162.0 and the connector of
 // v0.158.0: 3.3 to 4.1 times the spans/s, and a fifth of the processor time (860 to
 // 890 ns a span, against 4600 to 5500).
 func BenchmarkProcess(b *testing.B) {
