@@ -10,8 +10,9 @@
 //   - everything due has arrived and nothing new came for Linger
 //     ([ReasonComplete]). Due are a SERVER span per send of an attempt that was
 //     sampled and may have reached the service, the parent of every SERVER span
-//     that arrived, a SERVER child for every CLIENT span of a kind that had one
-//     in an earlier trace, and the services that are expected; or
+//     that arrived, a SERVER child for every CLIENT or SERVER span of a kind that
+//     had one, of another service, in an earlier trace, and the services that are
+//     expected; or
 //   - Settle has passed since its last operation ended, or the source said that it
 //     has no more ([ReasonTimeout]); or
 //   - its source said that it cannot tell ([ReasonPartial]); or

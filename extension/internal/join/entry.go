@@ -119,17 +119,12 @@ func (s *Store) isComplete(e *entry) bool {
 	}
 	for i := range e.spans {
 		r := &e.spans[i]
-		switch r.Kind {
-		case span.KindServer, span.KindConsumer:
-			if !r.ParentID.IsZero() && !e.has(r.ParentID) {
-				return false
-			}
-		case span.KindClient:
-			_, leads := s.hops.Load(r.Descriptor)
-			if leads && !e.isAttempt(r.SpanID) && !e.hasChild(r.SpanID) {
-				return false
-			}
-		default:
+		if r.Handles() && !r.ParentID.IsZero() && !e.has(r.ParentID) {
+			return false
+		}
+		if s.hops.mayLead(r) && !e.hasChild(r.SpanID) && !e.isAttempt(r.SpanID) &&
+			s.hops.leads(r) {
+			return false
 		}
 	}
 	return !succeeded || e.visited(s.config.Expect)

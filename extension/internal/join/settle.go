@@ -172,7 +172,7 @@ func (s *Store) offer(e *entry) []Root {
 	return out
 }
 
-// learn remembers which CLIENT spans lead to a SERVER span, and who serves what.
+// learn remembers which spans lead to a SERVER span, and who serves what.
 func (s *Store) learn(sh *shard, e *entry) {
 	for i := range e.seldom().claimed {
 		s.learnClaim(sh, &e.rare.claimed[i])
@@ -203,12 +203,8 @@ func (s *Store) learnClaim(sh *shard, r *span.Record) {
 
 func (s *Store) learnHop(e *entry, child *span.Record) {
 	for i := range e.spans {
-		parent := &e.spans[i]
-		if parent.Kind != span.KindClient || parent.SpanID != child.ParentID {
-			continue
-		}
-		if _, known := s.hops.Load(parent.Descriptor); !known {
-			s.hops.Store(parent.Descriptor, true)
+		if parent := &e.spans[i]; parent.SpanID == child.ParentID {
+			s.hops.learn(parent, child)
 		}
 	}
 }

@@ -153,6 +153,32 @@ func TestACallOfAKindThatHadAnAnswerIsWaitedFor(t *testing.T) {
 	require.Equal(t, 0, w.Due(), "nobody ever answered such a call")
 }
 
+// TestTheServiceBehindAProxyIsWaitedFor: some proxies report no CLIENT span.
+func TestTheServiceBehindAProxyIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(join.Config{})
+	proxy, own, shop := descriptor("proxy"), descriptor("proxy"), descriptor("shop")
+	w.send(1, 1)
+	w.receive(record(span.KindServer, proxy, 1, 10, 1), record(span.KindServer, shop, 1, 11, 10))
+	_, _ = w.settles(t)
+	w.send(2, 1)
+	w.receive(record(span.KindServer, proxy, 2, 10, 1))
+	require.Equal(t, 1, w.Due())
+	w.receive(record(span.KindServer, shop, 2, 11, 10))
+	require.Equal(t, 0, w.Due())
+	_, _ = w.settles(t)
+	w.send(3, 1)
+	w.receive(record(span.KindServer, own, 3, 10, 1))
+	require.Equal(t, 0, w.Due(), "such a request was never passed on")
+	_, _ = w.settles(t)
+	w.send(4, 1)
+	w.receive(record(span.KindServer, shop, 4, 10, 1), record(span.KindServer, shop, 4, 11, 10))
+	_, _ = w.settles(t)
+	w.send(5, 1)
+	w.receive(record(span.KindServer, shop, 5, 10, 1))
+	require.Equal(t, 0, w.Due(), "a SERVER span within one service is no hop")
+}
+
 func TestAnExpectedServiceIsWaitedForWhenTheAttemptSucceeded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(join.Config{Expect: []string{"gateway", "stock"}})

@@ -2,7 +2,6 @@ package join
 
 import (
 	"hash/maphash"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +18,7 @@ type Store struct {
 	config  Config
 	shards  [shardCount]shard
 	open    atomic.Int64
-	hops    sync.Map // *span.Descriptor of CLIENT spans that had a SERVER child
+	hops    hops
 	roots   roots
 	doubt   atomic.Pointer[string]
 	lending lending
