@@ -2,6 +2,7 @@ package otlp_test
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -60,7 +61,13 @@ func TestGRPCAtThePortOfHTTPIsWarnedOf(t *testing.T) {
 func TestHTTPAtThePortOfGRPCIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	r, warning := heard(t)
-	post(t, "http://"+r.GRPCAddr()+"/v1/traces")
+	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", r.GRPCAddr())
+	noError(t, err)
+	defer func() { noError(t, c.Close()) }()
+	// Not by net/http: it gives up before it has sent anything, if the server's own
+	// greeting is faster.
+	_, err = io.WriteString(c, "POST /v1/traces HTTP/1.1\r\nHost: "+r.GRPCAddr()+"\r\n\r\n")
+	noError(t, err)
 	equal(t, "listen.grpc "+r.GRPCAddr()+" was spoken to in HTTP: HTTP is received on "+r.HTTPAddr()+
 		", or set the sender's OTEL_EXPORTER_OTLP_PROTOCOL=grpc", warning())
 }
