@@ -102,9 +102,11 @@ func (j *judge) advance(settled func(time.Time) []*join.Trace) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	now := j.now()
-	for _, t := range settled(now) {
+	traces := settled(now)
+	for _, t := range traces {
 		j.tally.add(j.parts.add(t, now))
 	}
+	j.intake.store.Recycle(traces)
 	j.parts.claim(j.intake.takeClaims())
 }
 
