@@ -32,6 +32,7 @@ func TestToxicsCountAndMarkUnderTheirPhase(t *testing.T) {
 	require.NoError(t, h.Update("a", json.RawMessage(`{"status":500}`)))
 	assert.Equal(t, "http_status; mode=abort; name=a; phase=both",
 		(*h.rules.Load())[0].mark("abort"))
+	assert.Equal(t, "both", h.Counters()[0].Phase)
 	assert.Equal(t, []Counters{
 		{Name: "a", Type: "http_status", Mode: "abort", Phase: "503s; more", Counts: Counts{
 			Seen: 2, Injected: 1,
@@ -59,4 +60,32 @@ func TestQueueIsBounded(t *testing.T) {
 func pushed(l *link) bool {
 	_, ok := l.push(&exchange{})
 	return ok
+}
+
+// TestCountersStartAnew when a toxic comes in again, and its totals go on.
+func TestCountersStartAnew(t *testing.T) {
+	t.Parallel()
+	h := NewHub(t.Name())
+	t.Cleanup(h.Close)
+	for range 2 {
+		require.NoError(t, h.Add("a", "http_status", nil))
+		assert.Equal(t, Counts{}, h.Counters()[0].Counts)
+		c := (*h.rules.Load())[0].counts
+		for i, count := range []func(){c.saw, c.chose, c.did, c.marks, c.missed, c.kept} {
+			for range i + 1 {
+				count()
+			}
+		}
+		c.fail(assert.AnError)
+		want := Counts{
+			Seen: 1, Selected: 2, Injected: 3, Marked: 4, Unreached: 5, Unmarked: 6, Errors: 1,
+		}
+		assert.Equal(t, want, h.Counters()[0].Counts)
+		removed, err := h.Remove("a")
+		require.NoError(t, err)
+		assert.Equal(t, want, removed.Counts)
+	}
+	assert.Equal(t, Counts{
+		Seen: 2, Selected: 4, Injected: 6, Marked: 8, Unreached: 10, Unmarked: 12, Errors: 2,
+	}, h.Totals()[0].Counts)
 }

@@ -273,7 +273,6 @@ func (r *responses) body(data []byte) {
 	r.announce()
 	keep := max(0, x.cut.after-seen)
 	r.emit(data[:keep])
-	first := seen <= x.cut.after
 	switch x.cut.kind {
 	case resetInBody:
 		r.reset(x)
@@ -283,9 +282,7 @@ func (r *responses) body(data []byte) {
 	default:
 		r.ended = true
 	}
-	if first {
-		x.count(x.cut.rule)
-	}
+	x.count(x.cut.rule)
 }
 
 // corrupted changes every byte.

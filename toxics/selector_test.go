@@ -168,7 +168,30 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	assert.LessOrEqual(t, len(m.counts[0])+len(m.counts[1]), maxKeys)
 	assert.Equal(t, uint64(5*maxKeys-1), m.get(5*maxKeys-1))
+	assert.Equal(t, uint64(4*maxKeys+maxKeys/2), m.get(4*maxKeys+maxKeys/2), "the half before it")
 	assert.Zero(t, m.get(1))
+}
+
+// TestToxicsOfOneSeedChooseForThemselves: two with equal selectors do not hit the same
+// requests.
+func TestToxicsOfOneSeedChooseForThemselves(t *testing.T) {
+	t.Parallel()
+	s := Selector{Probability: new(0.5), Seed: 3}
+	one, other := newPicker(s, "one"), newPicker(s, "other")
+	both, either := 0, 0
+	for i := range 400 {
+		head := asking(t, "GET", fmt.Sprintf("/%d", i))
+		_, a := one.pick(head)
+		_, b := other.pick(head)
+		if a && b {
+			both++
+		}
+		if a || b {
+			either++
+		}
+	}
+	assert.InDelta(t, 100, both, 50)
+	assert.InDelta(t, 300, either, 50)
 }
 
 // TestDrawsAreByMethodAndTarget: requests of another method between those of one
