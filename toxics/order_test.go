@@ -58,8 +58,9 @@ func TestResetAfterWaitsForTheWholeRequest(t *testing.T) {
 	const head = "POST /hit/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
 	w.sends(head + "he")
 	require.Equal(t, head+"he", string((<-w.out).Data))
-	require.True(t, w.holdsBack(), "not yet")
-	assert.Zero(t, w.counts().Injected)
+	require.True(t, w.holdsBack())
+	require.True(t, w.holdsBack(), "what came before has been looked at")
+	assert.Zero(t, w.counts().Injected, "not yet")
 	w.sends("llo")
 	require.Equal(t, "llo", string((<-w.out).Data))
 	assert.Empty(t, untilEnd(w.sent))
@@ -106,4 +107,22 @@ func TestConnectionThatEndsWithAnAnswer(t *testing.T) {
 	}
 	w.hangsUp()
 	<-done
+}
+
+// TestSwitchingProtocolsIsAResponse: the last one of its connection, with the mark.
+func TestSwitchingProtocolsIsAResponse(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, toxicSpec{"http_header", `{"on":"response","set":{"X-A":"b"}}`})
+	w.start()
+	w.sends(getHit)
+	<-w.out
+	w.answers("HTTP/1.1 101 Switching Protocols\r\nUpgrade: a\r\n\r\n")
+	assert.Equal(t, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: a\r\nX-A: b\r\n"+
+		"X-Toxic: http_header; mode=response; name=x\r\n\r\n", string((<-w.sent).Data))
+	w.answers("GET")
+	assert.Equal(t, "GET", string((<-w.sent).Data))
+	w.sends("GET")
+	assert.Equal(t, "GET", string((<-w.out).Data))
+	w.stop()
+	assert.Equal(t, Counts{Seen: 1, Selected: 1, Injected: 1, Marked: 1, PassedThrough: 1}, w.counts())
 }

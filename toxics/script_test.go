@@ -108,7 +108,7 @@ func blocked(t *testing.T, f *scriptFault, release chan struct{}) *scriptRun {
 	run, err := f.start()
 	require.NoError(t, err)
 	require.NoError(t, run.vm.Set("block", func() { <-release }))
-	run.limit = time.Millisecond
+	run.limit = 100 * time.Millisecond // in which it gets there
 	return run
 }
 
@@ -184,4 +184,17 @@ func TestScriptThatTakesMemoryIsEnded(t *testing.T) {
 	r := &rule{counts: &counts{}}
 	require.Nil(t, run.call(r, 1, run.onRequest))
 	require.Contains(t, *r.counts.lastError.Load(), "took more than 256 MiB of memory")
+}
+
+// TestTakenContextIsWhatTheMarkSays, whatever else a script does to the same exchange:
+// attempts are held against it.
+func TestTakenContextIsWhatTheMarkSays(t *testing.T) {
+	t.Parallel()
+	client, toxic := scripted(t, `function onRequest(req) {
+		if (req.traceId && req.method === "GET") return {remove: ["traceparent"], delay: 1, corrupt: 0};
+	}`, "")
+	assert.Empty(t, toxic.LastError)
+	const mark = " [http_script; mode=context-removed; name=x]"
+	assert.Equal(t, "200 `orvds!un!.ihu.6"+mark, client[6])
+	assert.Equal(t, uint64(2), toxic.Counts.Injected)
 }

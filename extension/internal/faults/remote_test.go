@@ -171,3 +171,19 @@ func TestRemoteAddresses(t *testing.T) {
 	assert.Equal(t, "127.0.0.1", host)
 	require.NoError(t, ctl.Close(context.Background()))
 }
+
+// TestUsersAreOfTheirOwnProxy: a proxy goes with its last user, although another, whose
+// name begins with its name, is still in use.
+func TestUsersAreOfTheirOwnProxy(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	url := toxiproxyServer(t)
+	first, second := newRemote(t, url), newRemote(t, url)
+	addProxy(t, first, faults.ProxyConfig{Name: "shop", Upstream: "127.0.0.1:9"})
+	addProxy(t, second, faults.ProxyConfig{Name: "shop.eu", Upstream: "127.0.0.1:9"})
+	require.NoError(t, first.Close(ctx))
+	assert.NotContains(t, proxiesOf(t, url), "shop")
+	assert.Contains(t, proxiesOf(t, url), "shop.eu")
+	require.NoError(t, second.Close(ctx))
+	assert.Empty(t, proxiesOf(t, url))
+}
