@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -161,7 +162,7 @@ func (in *intake) drain(detail string, now time.Time) []*join.Trace {
 func (in *intake) finish(traces []*join.Trace, now time.Time) []*join.Trace {
 	for _, t := range traces {
 		delete(in.open, t.ID)
-		clientspan.Renumber(t.Attempts)
+		renumber(t)
 		for i := range t.Attempts {
 			in.settled.add(attemptID{t.ID, t.Attempts[i].SpanID})
 		}
@@ -171,6 +172,27 @@ func (in *intake) finish(traces []*join.Trace, now time.Time) []*join.Trace {
 		}
 	}
 	return traces
+}
+
+// renumber puts the attempts in order. What the join has tied to some of them by
+// their places goes with them.
+func renumber(t *join.Trace) {
+	var before []span.Attempt
+	if len(t.Roots)+len(t.Served) > 0 {
+		before = slices.Clone(t.Attempts)
+	}
+	clientspan.Renumber(t.Attempts)
+	place := func(old int) int {
+		return slices.IndexFunc(t.Attempts, func(a span.Attempt) bool {
+			return a.SpanID == before[old].SpanID
+		})
+	}
+	for i := range t.Roots {
+		t.Roots[i].Attempt = place(t.Roots[i].Attempt)
+	}
+	for i := range t.Served {
+		t.Served[i].Attempt = place(t.Served[i].Attempt)
+	}
 }
 
 // doubt says why the absence of a span proves nothing; empty when it does.
