@@ -69,10 +69,11 @@ func open(
 // turns: its metrics say how many times the spans/s we take, and how many times
 // the processor time the Collector needs.
 //
-// Measured on two cores of an AMD EPYC that other work ran on as well, with a
-// load average of 2 to 4, against the receiver of v0.162.0 and the connector of
-// v0.158.0: 3.3 to 4.1 times the spans/s, and a fifth of the processor time (860 to
-// 890 ns a span, against 4600 to 5500).
+// Measured against the receiver of v0.162.0 and the connector of v0.158.0, on two
+// cores of an AMD EPYC that other work ran on as well (load average 4 to 9), in
+// eleven runs of "ratio": 2.5 to 4.0 times the spans/s, 3.2 in the median, and a
+// quarter of the processor time: 3.9 to 4.4 times as much for the Collector. What
+// else runs moves the first number far more than the second.
 func BenchmarkProcess(b *testing.B) {
 	path := os.Getenv("CONTINUITY_BENCH_COLLECTOR")
 	b.Run("continuity", func(b *testing.B) { startReceiver(b).feed(b) })
