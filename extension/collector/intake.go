@@ -37,7 +37,7 @@ func newIntake(c Config, now time.Time) *intake {
 		config: c,
 		store: join.New(join.Config{
 			Settle: c.Settle, Linger: c.Linger, MaxTraces: c.MaxTraces, OpenLimit: c.Settle,
-			Expect: c.Expect,
+			Expect: c.Expect, Learning: c.Settle,
 		}),
 		decoder: otlp.NewDecoder(), reader: newReader(c.ClientService),
 		open: make(map[tracecontext.TraceID]*tracking), waiting: newWaiting(), started: now,

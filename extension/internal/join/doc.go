@@ -11,7 +11,8 @@
 //     ([ReasonComplete]). Due are a SERVER span per send of an attempt that was
 //     sampled and may have reached the service, the parent of every SERVER span
 //     that arrived, a SERVER child for every CLIENT or SERVER span of a kind that
-//     had one, of another service, in an earlier trace, and the services that are
+//     had one, of another service, in an earlier trace (and, while nothing is known
+//     of earlier traces, for every CLIENT span of HTTP), and the services that are
 //     expected; or
 //   - Settle has passed since its last operation ended, or the source said that it
 //     has no more ([ReasonTimeout]); or

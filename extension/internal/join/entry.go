@@ -123,11 +123,17 @@ func (s *Store) isComplete(e *entry) bool {
 			return false
 		}
 		if s.hops.mayLead(r) && !e.hasChild(r.SpanID) && !e.isAttempt(r.SpanID) &&
-			s.hops.leads(r) {
+			(s.hops.leads(r) || s.learns(e, r)) {
 			return false
 		}
 	}
 	return !succeeded || e.visited(s.config.Expect)
+}
+
+// learns reports whether a call may be the first of its kind.
+func (s *Store) learns(e *entry, r *span.Record) bool {
+	return e.lastAttempt-s.began.Load() < int64(s.config.Learning) &&
+		r.Kind == span.KindClient && r.Descriptor.Method != ""
 }
 
 // visited reports whether every service has reported a span.

@@ -16,6 +16,10 @@ type Config struct {
 	MaxSpans  int           // spans, and attempts, kept per trace; default 1,000
 	OpenLimit time.Duration // an operation that is never closed is given up; default 15m
 	Expect    []string      // services that must appear connected; a trace waits for them
+	// Learning is how long, from the first trace on, every HTTP call of a service is
+	// waited for, as nobody knows yet which of them reach one that sends spans.
+	// Default 0.
+	Learning time.Duration
 }
 
 func (c Config) withDefaults() Config {

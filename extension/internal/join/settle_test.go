@@ -153,6 +153,25 @@ func TestACallOfAKindThatHadAnAnswerIsWaitedFor(t *testing.T) {
 	require.Equal(t, 0, w.Due(), "nobody ever answered such a call")
 }
 
+// TestEveryCallIsWaitedForUntilTheKindsAreKnown: services send their spans at
+// times of their own, and the first traces settle before anything is known.
+func TestEveryCallIsWaitedForUntilTheKindsAreKnown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(join.Config{Learning: time.Minute})
+	query := &span.Descriptor{Service: "gateway", Name: "SELECT"}
+	w.send(1, 1)
+	w.receive(server(1, 10, 1), record(span.KindClient, descriptor("gateway"), 1, 11, 10),
+		record(span.KindClient, query, 1, 13, 10))
+	require.Equal(t, 1, w.Due())
+	w.receive(server(1, 12, 11))
+	require.Equal(t, 0, w.Due(), "a query has no SERVER span")
+	_, _ = w.settles(t)
+	w.now = w.now.Add(time.Minute)
+	w.send(2, 1)
+	w.receive(server(2, 10, 1), record(span.KindClient, descriptor("gateway"), 2, 11, 10))
+	require.Equal(t, 0, w.Due(), "nobody ever answered such a call")
+}
+
 // TestTheServiceBehindAProxyIsWaitedFor: some proxies report no CLIENT span.
 func TestTheServiceBehindAProxyIsWaitedFor(t *testing.T) {
 	t.Parallel()

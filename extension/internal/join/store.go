@@ -19,6 +19,7 @@ type Store struct {
 	shards  [shardCount]shard
 	open    atomic.Int64
 	hops    hops
+	began   atomic.Int64 // when the first trace came
 	roots   roots
 	doubt   atomic.Pointer[string]
 	lending lending
@@ -202,6 +203,9 @@ func (s *Store) entry(sh *shard, id tracecontext.TraceID, now time.Time) *entry 
 		}
 	}
 	at := now.UnixNano()
+	if s.began.Load() == 0 {
+		s.began.CompareAndSwap(0, at)
+	}
 	e := sh.spare.take()
 	e.id, e.event, e.lastAttempt, e.changed = id, at, at, true
 	sh.add(e, now.Add(s.config.Linger).UnixNano())

@@ -95,7 +95,7 @@ func (r *run) startAll() error {
 	}
 	r.store = join.New(join.Config{
 		Settle: backend.JoinSettle(spec, s.settle), Linger: s.linger, MaxTraces: s.maxTraces,
-		Expect: s.expect,
+		Expect: s.expect, Learning: s.settle,
 	})
 	provider, err := traced.NewProvider(context.Background(), traced.ProviderConfig{
 		ServiceName: "k6", ServiceVersion: k6Version(), Version: moduleVersion(),
