@@ -9,8 +9,8 @@
 //
 //   - everything due has arrived and nothing new came for Linger
 //     ([ReasonComplete]). Due are a SERVER span per send of an attempt that was
-//     sampled and may have reached the service, the parent of every SERVER span
-//     that arrived, a SERVER child for every CLIENT or SERVER span of a kind that
+//     sampled and may have reached the service, the parent of every span of a
+//     service that arrived, a SERVER child for every CLIENT or SERVER span of a kind that
 //     had one, of another service, in an earlier trace (and, while nothing is known
 //     of earlier traces, for every CLIENT span of HTTP), and the services that are
 //     expected; or

@@ -119,7 +119,8 @@ func (s *Store) isComplete(e *entry) bool {
 	}
 	for i := range e.spans {
 		r := &e.spans[i]
-		if r.Handles() && !r.ParentID.IsZero() && !e.has(r.ParentID) {
+		theirs := r.Handles() || r.Descriptor.Scope != span.LoadScope
+		if theirs && !r.ParentID.IsZero() && !e.has(r.ParentID) {
 			return false
 		}
 		if s.hops.mayLead(r) && !e.hasChild(r.SpanID) && !e.isAttempt(r.SpanID) &&

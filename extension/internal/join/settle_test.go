@@ -153,6 +153,25 @@ func TestACallOfAKindThatHadAnAnswerIsWaitedFor(t *testing.T) {
 	require.Equal(t, 0, w.Due(), "nobody ever answered such a call")
 }
 
+// TestTheSpanThatMadeACallIsWaitedFor: it may come in a later batch than the call,
+// and without it the next service is not connected.
+func TestTheSpanThatMadeACallIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(join.Config{})
+	w.send(1, 1)
+	w.receive(server(1, 10, 1), record(span.KindInternal, descriptor("gateway"), 1, 12, 11),
+		record(span.KindClient, descriptor("gateway"), 1, 13, 12),
+		record(span.KindServer, descriptor("stock"), 1, 14, 13))
+	require.Equal(t, 1, w.Due())
+	w.receive(record(span.KindInternal, descriptor("gateway"), 1, 11, 10))
+	require.Equal(t, 0, w.Due())
+	_, _ = w.settles(t)
+	w.send(2, 1)
+	ours := &span.Descriptor{Service: "k6", Scope: span.LoadScope}
+	w.receive(server(2, 10, 1), record(span.KindInternal, ours, 2, 20, 21))
+	require.Equal(t, 0, w.Due(), "what is above the load's own spans is not waited for")
+}
+
 // TestEveryCallIsWaitedForUntilTheKindsAreKnown: services send their spans at
 // times of their own, and the first traces settle before anything is known.
 func TestEveryCallIsWaitedForUntilTheKindsAreKnown(t *testing.T) {
