@@ -43,8 +43,11 @@ func (h *hops) learn(parent, child *span.Record) {
 	default:
 		return
 	}
-	if _, known := kind.Load(parent.Descriptor); !known {
-		kind.Store(parent.Descriptor, true)
-		h.proxies.Store(h.proxies.Load() || kind == &h.servers)
+	if _, known := kind.Load(parent.Descriptor); known {
+		return
+	}
+	kind.Store(parent.Descriptor, true)
+	if kind == &h.servers {
+		h.proxies.Store(true)
 	}
 }
