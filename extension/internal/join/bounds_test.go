@@ -147,7 +147,9 @@ func TestARootThatClaimsNobodyIsOfferedToAnAttemptThatItFits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(join.Config{})
-			w.receive(fits) // came before the attempt was sent
+			early := fits
+			early.TraceID = traceID(101)
+			w.receive(early) // came before the attempt was sent
 			w.now = w.now.Add(time.Second)
 			w.send(1, 1, toGateway)
 			w.receive(c.root)

@@ -58,6 +58,10 @@ func drawTraffic(t *rapid.T) traffic {
 				},
 				{record(span.KindInternal, descriptor("gateway"), id, base, attempt)},
 				{claiming(server(id, base, attempt), id+1, 1)},
+				{claiming(record(span.KindServer, descriptor("stock"), id, base, 99), id, attempt)},
+				{server(id, base, attempt), claiming(record(span.KindServer, descriptor("stock"), id, base+1, base), id, attempt)},
+				{record(span.KindConsumer, descriptor("stock"), id, base, attempt)},
+				{server(50+id, base, 0)},
 			}
 			tr.spans = append(tr.spans, rapid.SampledFrom(reports).Draw(t, "reports")...)
 		}

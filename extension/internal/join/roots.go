@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
 
 // Bounds of what is kept to tie restarted traces without their ids.
@@ -13,6 +14,7 @@ const (
 	maxRootKeys = 1024
 	maxRoots    = 1024   // per key
 	maxServed   = 10_000 // names of requests
+	maxSeen     = 16_384 // per generation
 )
 
 // roots are SERVER spans that began a trace of their own and claim no attempt,
@@ -20,6 +22,9 @@ const (
 type roots struct {
 	mu     sync.Mutex
 	byKind map[rootKey][]root // in order of arrival
+	// seen are the roots that came lately, in two generations: one that is delivered
+	// again is no other request.
+	seen, before map[rootID]struct{}
 
 	served     sync.Map // servedKey -> *span.Descriptor
 	servedSize atomic.Int64
@@ -27,6 +32,11 @@ type roots struct {
 }
 
 type rootKey struct{ service, method string }
+
+type rootID struct {
+	trace tracecontext.TraceID
+	span  tracecontext.SpanID
+}
 
 type servedKey struct{ name, method string }
 
@@ -48,6 +58,9 @@ func (rs *roots) keep(r *span.Record, at, oldest int64) {
 	key := rootKey{r.Descriptor.Service, r.Descriptor.Method}
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
+	if !rs.first(rootID{r.TraceID, r.SpanID}) {
+		return
+	}
 	list, known := rs.byKind[key]
 	if !known && len(rs.byKind) >= maxRootKeys {
 		return
@@ -59,6 +72,19 @@ func (rs *roots) keep(r *span.Record, at, oldest int64) {
 		rs.byKind = make(map[rootKey][]root)
 	}
 	rs.byKind[key] = append(list, root{*r, at})
+}
+
+// first reports whether a root has not come lately, and remembers it.
+func (rs *roots) first(id rootID) bool {
+	_, known := rs.seen[id]
+	if !known {
+		_, known = rs.before[id]
+	}
+	if rs.seen == nil || len(rs.seen) >= maxSeen {
+		rs.seen, rs.before = make(map[rootID]struct{}), rs.seen
+	}
+	rs.seen[id] = struct{}{}
+	return !known
 }
 
 // take removes and returns the first root that fits an attempt: of the service
