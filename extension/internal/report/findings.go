@@ -58,6 +58,10 @@ func (r *Report) silent() bool {
 	return s.Received == 0 || len(r.Services) == 0 && s.Foreign == 0 && s.Late == 0
 }
 
+// controlled reports whether breaks can be held against what toxics took: not
+// where every attempt is broken because no span arrived.
+func (r *Report) controlled() bool { return r.Control.Injected > 0 && !r.silent() }
+
 // outsidePlan names the row of attempts that belong to no phase.
 const outsidePlan = "(outside the plan)"
 

@@ -73,7 +73,7 @@ func (m *markdown) head(r *Report) {
 	m.line("Run %s, %s, %s, %d retries, %s\n", Code(r.Run.ID),
 		r.Run.Start.UTC().Format("2006-01-02 15:04 UTC"), count(r.Totals.Attempts, "attempt"),
 		r.Totals.Retries, r.Run.End.Sub(r.Run.Start).Round(time.Second))
-	if c := r.Control; c.Injected > 0 {
+	if c := r.Control; r.controlled() {
 		m.line("Context breaks injected %d, detected %d, unprovoked %d%s\n",
 			c.Injected, c.Detected, c.FalseBreak, c.unsure())
 	}

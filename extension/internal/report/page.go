@@ -18,7 +18,7 @@ type page struct {
 	ChartScript, PageScript template.JS
 
 	Rate, Held, Broken, Length string
-	Bad                        bool
+	Bad, Controlled            bool
 	Facts                      []fact
 	Findings                   []pageFinding
 	VerdictLines               []verdictLine
@@ -142,7 +142,7 @@ type faultRow struct {
 func newPage(r *Report) page {
 	rate, held, broken := r.Continuity()
 	p := page{
-		Report: r, Rate: Percent(rate), Bad: broken > 0,
+		Report: r, Rate: Percent(rate), Bad: broken > 0, Controlled: r.controlled(),
 		Held: strconv.FormatUint(held, 10), Broken: strconv.FormatUint(broken, 10),
 		Length: formatDuration(r.Run.Start, r.Run.End), Facts: r.facts(),
 		VerdictLines: r.verdictLines(), Timeline: newTimeline(r),

@@ -97,7 +97,7 @@ func (t *text) headline() {
 	}
 	fmt.Fprintf(&t.b, "\n  %s, %d retries, %s\n", count(total.Attempts, "attempt"), total.Retries,
 		t.report.Run.End.Sub(t.report.Run.Start).Round(time.Second))
-	if c := t.report.Control; c.Injected > 0 {
+	if c := t.report.Control; t.report.controlled() {
 		color = green
 		if c.Injected != c.Detected || c.FalseBreak > 0 {
 			color = red

@@ -142,7 +142,10 @@ func TestSummarySaysThatNoSpanArrived(t *testing.T) {
 		require.NoError(t, WriteText(&b, &r, TextOptions{}))
 		return b.String()
 	}
+	const control = "context breaks injected 2, detected 2"
+	r.Control = Control{Injected: 2, Detected: 2}
 	assert.Contains(t, said(*r), news)
+	assert.NotContains(t, said(*r), control, "all are broken for another reason")
 	r.Spans.Received = 6
 	assert.Contains(t, said(*r), news, "what came back are the load's own spans")
 	for spoke, change := range map[string]func(*Report){
@@ -153,5 +156,6 @@ func TestSummarySaysThatNoSpanArrived(t *testing.T) {
 		heard := *r
 		change(&heard)
 		assert.NotContains(t, said(heard), news, spoke)
+		assert.Contains(t, said(heard), control, spoke)
 	}
 }
