@@ -52,38 +52,49 @@ func (s *settler) loop() {
 		case <-s.stop:
 			return
 		case now := <-tick.C:
-			s.settle(s.run.store.Advance(now), now)
+			s.settle(now)
 		case <-checkpoint.C:
 			s.run.checkpoint()
 		}
 	}
 }
 
-// maxTally bounds the traces whose samples are sent to k6 at once.
-const maxTally = 1000
+// settle judges what has settled by now.
+func (s *settler) settle(now time.Time) {
+	s.run.store.Settle(now, func(part []*join.Trace) { s.decide(part, now) })
+	s.count(now)
+}
 
-// settle turns settled traces into verdicts, report rows and metrics.
-func (s *settler) settle(traces []*join.Trace, now time.Time) {
+// decide turns settled traces into verdicts, report rows and metrics. It keeps
+// nothing of them.
+func (s *settler) decide(traces []*join.Trace, now time.Time) {
 	r := s.run
-	for part := range slices.Chunk(traces, maxTally) {
-		var sums *tally
-		if r.instruments != nil {
-			sums = r.instruments.newTally(s.room)
-		}
-		for _, trace := range part {
-			r.feed.Settled(trace.ID)
-			outcome := s.judge.Decide(trace)
-			r.builder.Add(outcome)
-			if sums != nil {
-				sums.add(outcome, now)
-			}
-		}
+	var sums *tally
+	if r.instruments != nil {
+		sums = r.instruments.newTally(s.room)
+	}
+	for _, trace := range traces {
+		r.feed.Settled(trace.ID)
+		outcome := s.judge.Decide(trace)
+		r.builder.Add(outcome)
 		if sums != nil {
-			samples := sums.all()
-			s.room = len(samples)
-			r.push(samples)
+			sums.add(outcome, now)
 		}
-		r.store.Recycle(part)
+	}
+	if sums != nil {
+		samples := sums.all()
+		s.room = len(samples)
+		r.push(samples)
+	}
+}
+
+// maxDrained bounds the traces that are drained and judged at once.
+const maxDrained = 1000
+
+// drain judges all that is left.
+func (s *settler) drain(detail string, now time.Time) {
+	for part := range slices.Chunk(s.run.store.Drain(detail, now), maxDrained) {
+		s.decide(part, now)
 	}
 	s.count(now)
 }
@@ -122,7 +133,7 @@ func (s *settler) finish(w io.Writer) {
 		s.run.warn("settling was interrupted: what was still due is undecided")
 	}
 	now := time.Now()
-	s.settle(s.run.store.Drain(detail, now), now)
+	s.drain(detail, now)
 }
 
 // await returns true when nothing is due, and false after a signal.
@@ -133,7 +144,7 @@ func (s *settler) await(w io.Writer, hint string) bool {
 	shown := began
 	for {
 		now := time.Now()
-		s.settle(s.run.store.Advance(now), now)
+		s.settle(now)
 		due := s.run.store.Due()
 		if due == 0 {
 			return true
