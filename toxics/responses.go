@@ -104,8 +104,9 @@ func (r *responses) process() {
 	for !r.ended {
 		if r.holds {
 			r.begin()
-		} else if r.current == nil {
-			r.due()
+		}
+		if !r.holds && r.current == nil {
+			r.due() // also behind a response that was whole with its head
 		}
 		if r.ended || r.waits() {
 			return
