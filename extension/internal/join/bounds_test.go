@@ -1,6 +1,7 @@
 package join_test
 
 import (
+	"fmt"
 	"runtime"
 	"testing"
 	"time"
@@ -201,6 +202,38 @@ func TestWhoServesIsToldOfATraceThatLostASpan(t *testing.T) {
 	w.receive(record(span.KindServer, descriptor("stock"), 4, 11, 77))
 	_, tr = w.settles(t)
 	require.Empty(t, tr.Served, "nobody knows who serves this")
+}
+
+// TestEveryVersionOfAServiceIsToldOf: versions side by side serve one kind of request
+// under names of their own, in whatever order they come. Of very many, none is told.
+func TestEveryVersionOfAServiceIsToldOf(t *testing.T) {
+	t.Parallel()
+	w := newWorld(join.Config{})
+	n := uint64(0)
+	serve := func(service string) {
+		n++
+		w.send(n, 1, toGateway)
+		w.receive(record(span.KindServer, descriptor(service), n, 10, 1))
+		_, _ = w.settles(t)
+	}
+	lose := func() []join.Served {
+		n++
+		w.send(n, 1, toGateway)
+		w.receive(record(span.KindServer, descriptor("stock"), n, 11, 77))
+		_, tr := w.settles(t)
+		return tr.Served
+	}
+	for range 2 {
+		serve("gateway")
+		serve("gateway v2")
+	}
+	require.Equal(t, []join.Served{
+		{Attempt: 0, Service: "gateway"}, {Attempt: 0, Service: "gateway v2"},
+	}, lose())
+	for i := range 20 {
+		serve(fmt.Sprint("gateway v", i))
+	}
+	require.Empty(t, lose())
 }
 
 // heap is the live heap in bytes.

@@ -109,8 +109,8 @@ type Root struct {
 	Record  span.Record
 }
 
-// Served names the service that the attempt with that index went to, by what
-// became of others like it.
+// Served names a service that the attempt with that index can have gone to, by
+// what became of others like it.
 type Served struct {
 	Attempt int
 	Service string

@@ -1,6 +1,7 @@
 package join
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ const (
 	maxRoots    = 1024   // per key
 	maxServed   = 10_000 // names of requests
 	maxSeen     = 16_384 // per generation
+	maxServing  = 16     // services per name
 )
 
 // roots are SERVER spans that began a trace of their own and claim no attempt,
@@ -26,7 +28,7 @@ type roots struct {
 	// again is no other request.
 	seen, before map[rootID]struct{}
 
-	served     sync.Map // servedKey -> *span.Descriptor
+	served     sync.Map // servedKey -> *serving
 	servedSize atomic.Int64
 	claiming   sync.Map // service name -> true: its spans carry the User-Agent
 }
@@ -39,6 +41,25 @@ type rootID struct {
 }
 
 type servedKey struct{ name, method string }
+
+// serving is who serves a kind of request: one service as a rule, and several
+// where versions of it stand side by side under names of their own.
+type serving struct {
+	kind   *span.Descriptor // the first SERVER span's
+	mu     sync.Mutex
+	others []string // further services; beyond maxServing it is not known who
+}
+
+func (s *serving) add(service string) {
+	if service == s.kind.Service {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.others) <= maxServing && !slices.Contains(s.others, service) {
+		s.others = append(s.others, service)
+	}
+}
 
 // root is a candidate with its time of arrival, by our own clock: a service's
 // clock may be off by any amount.
@@ -114,9 +135,30 @@ func (rs *roots) take(a *span.Attempt) (span.Record, bool) {
 
 // server is the kind of SERVER span that such attempts had; nil if none had.
 func (rs *roots) server(a *span.Attempt) *span.Descriptor {
+	if known := rs.serving(a); known != nil {
+		return known.kind
+	}
+	return nil
+}
+
+func (rs *roots) serving(a *span.Attempt) *serving {
 	known, _ := rs.served.Load(servedKey{a.Labels.Name, a.Labels.Method})
-	served, _ := known.(*span.Descriptor)
+	served, _ := known.(*serving)
 	return served
+}
+
+// services are all that serve such attempts; none when that is not known.
+func (rs *roots) services(a *span.Attempt) []string {
+	known := rs.serving(a)
+	if known == nil {
+		return nil
+	}
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	if len(known.others) > maxServing {
+		return nil
+	}
+	return append([]string{known.kind.Service}, known.others...)
 }
 
 // service names who serves such attempts; empty when nobody is known.
@@ -129,12 +171,20 @@ func (rs *roots) service(a *span.Attempt) string {
 
 // learn remembers who serves an attempt's kind of request.
 func (rs *roots) learn(a *span.Attempt, server *span.Record) {
-	key := servedKey{a.Labels.Name, a.Labels.Method}
-	if _, known := rs.served.Load(key); known || rs.servedSize.Load() >= maxServed {
-		return
+	known := rs.serving(a)
+	if known == nil {
+		if rs.servedSize.Load() >= maxServed {
+			return
+		}
+		fresh := &serving{kind: server.Descriptor}
+		was, loaded := rs.served.LoadOrStore(servedKey{a.Labels.Name, a.Labels.Method}, fresh)
+		if !loaded {
+			rs.servedSize.Add(1)
+			return
+		}
+		known, _ = was.(*serving)
 	}
-	rs.served.Store(key, server.Descriptor)
-	rs.servedSize.Add(1)
+	known.add(server.Descriptor.Service)
 }
 
 // learnClaim remembers that the spans of a service carry the User-Agent.

@@ -150,8 +150,8 @@ func (e *entry) lostParent() bool {
 func (s *Store) servers(e *entry) []Served {
 	var out []Served
 	for i := range e.attempts {
-		if known := s.roots.server(&e.attempts[i]); known != nil {
-			out = append(out, Served{i, known.Service})
+		for _, service := range s.roots.services(&e.attempts[i]) {
+			out = append(out, Served{i, service})
 		}
 	}
 	return out
@@ -187,7 +187,7 @@ func (s *Store) learn(sh *shard, e *entry) {
 		}
 		for j := range e.attempts {
 			a := &e.attempts[j]
-			if below(child, a) && sh.served.first(a.Labels) {
+			if below(child, a) && sh.served.first(serves{a.Labels, child.Descriptor}) {
 				s.roots.learn(a, child)
 			}
 		}

@@ -22,8 +22,14 @@ type shard struct {
 
 	attempts, settled, evicted uint64
 
-	served   lately[span.Labels]     // of whom the roots know who serves them
-	claiming lately[span.Descriptor] // of services known to carry the User-Agent
+	served   lately[serves]           // that the roots know of
+	claiming lately[*span.Descriptor] // of services known to carry the User-Agent
+}
+
+// serves is a kind of request with a kind of SERVER span that one had.
+type serves struct {
+	labels *span.Labels
+	server *span.Descriptor
 }
 
 // given is a trace that was given up with operations under way. Their further

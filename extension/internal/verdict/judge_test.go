@@ -463,6 +463,16 @@ func TestALostSpanOfAProxyIsNoWrongParent(t *testing.T) {
 		"there is no proxy": {
 			attempts(attempt(1)), behind, []join.Served{{Attempt: 0, Service: "stock"}}, "reparented",
 		},
+		"there is no proxy, and two versions of the service": {
+			attempts(attempt(1)), behind,
+			[]join.Served{{Attempt: 0, Service: "stock v2"}, {Attempt: 0, Service: "stock"}},
+			"reparented",
+		},
+		"the lost span was of one of two proxies": {
+			attempts(attempt(1)), behind,
+			[]join.Served{{Attempt: 0, Service: "proxy"}, {Attempt: 0, Service: "proxy v2"}},
+			"span_lost",
+		},
 		"nobody knows of a proxy": {attempts(attempt(1)), behind, nil, "reparented"},
 		"a proxy is known for another attempt": {
 			attempts(attempt(1), attempt(2)), behind,

@@ -1,11 +1,6 @@
 package verdict
 
-import (
-	"slices"
-
-	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
-	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
-)
+import "github.com/xk6-continuity/xk6-continuity/extension/internal/span"
 
 // reparented: the SERVER span is in the attempt's trace under the wrong parent:
 // the operation, another attempt, an unknown id, or none. The correlation token
@@ -28,10 +23,13 @@ func (f *family) belowLost(s *span.Record, a *span.Attempt) bool {
 	if !f.isOrphan(s) {
 		return false
 	}
-	first := slices.IndexFunc(f.trace.Served, func(x join.Served) bool {
-		return &f.trace.Attempts[x.Attempt] == a
-	})
-	return f.early() || first >= 0 && f.trace.Served[first].Service != s.Descriptor.Service
+	known, same := false, false
+	for _, x := range f.trace.Served {
+		if &f.trace.Attempts[x.Attempt] == a {
+			known, same = true, same || x.Service == s.Descriptor.Service
+		}
+	}
+	return f.early() || known && !same
 }
 
 // reparentedInferred: the same without a token, for a span that belongs to
