@@ -40,17 +40,23 @@ const (
 //   - receiver: receiver and join on; the server sends a SERVER span per request
 //   - export: client spans exported over OTLP/gRPC to an endpoint that takes all
 //
-// Where our share of a request goes without export, by a CPU profile of a whole
-// k6 (172 µs of CPU a request on a busy machine, 16 of them ours): 6 to begin
-// an operation (half of it reads params.tags and params.trace once more, as k6
-// does not show what it has read), 3.5 to send (headers, hooks of the
-// connection, a copy of the request), 2.5 to judge and count, 2 to complete the
-// attempt, 1 to make the response, and the garbage collector's part for 17
-// allocations, 2.6 kB. With export on, the spans of the OpenTelemetry SDK, their
-// encoding and the endpoint, which is in this process, cost two and a half times
-// that on top. The receiver adds 11: 5 to open, finish and look after traces, 5 to
-// judge and count, 1.5 to decode. Two cores that were hardly shared printed
-// traced/plain of 0.90 (none), 0.80 (receiver) and 0.68 (export).
+// Two cores of an AMD EPYC with nothing else to do printed, in six runs,
+// traced/plain of 0.88 to 0.99 (none, 0.94 in the median), 0.85 to 0.92 (receiver,
+// 0.92) and 0.69 to 0.73 (export), where a plain request takes 38 to 49 µs of
+// processor time, client and server. Ours on top:
+//
+//   - none: 2.7 to 7 µs. BenchmarkOverhead, without network and server, has 2.8 of
+//     them: 0.7 to begin an operation (half of it reads params.tags and params.trace
+//     once more, as k6 does not show what it has read), 1.1 to send (headers, hooks
+//     of the connection, a copy of the request), 0.3 to complete the attempt and end
+//     the operation, 0.3 to judge and count, and the garbage collector's part for
+//     18 allocations, 2.5 kB
+//   - silent: 3.5 to 4.6 µs, so that up to a few µs are the two headers, on their
+//     way through client and server
+//   - receiver: 4.2 to 11 µs: opening, finishing, decoding and judging cost 2 to 4,
+//     the server's own spans among them
+//   - export: 18 to 29 µs: the spans of the OpenTelemetry SDK, their encoding and the
+//     endpoint, which is in this process; 12 kB
 func BenchmarkTracedAgainstPlain(b *testing.B) {
 	for _, name := range []string{"none", "silent", "receiver", "export"} {
 		b.Run(name, func(b *testing.B) {
