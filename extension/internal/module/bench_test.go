@@ -42,7 +42,7 @@ const (
 //
 // Two cores of an AMD EPYC with nothing else to do printed, in six runs,
 // traced/plain of 0.88 to 0.99 (none, 0.94 in the median), 0.85 to 0.92 (receiver,
-// 0.92) and 0.69 to 0.73 (export), where a plain request takes 38 to 49 µs of
+// 0.91) and 0.69 to 0.73 (export), where a plain request takes 38 to 49 µs of
 // processor time, client and server. Ours on top:
 //
 //   - none: 2.7 to 7 µs. BenchmarkOverhead, without network and server, has 2.8 of
