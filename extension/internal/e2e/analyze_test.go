@@ -129,14 +129,7 @@ func (e *env) recorded(services string, variables map[string]string) (online run
 	require.Equal(t, 99, online.code, online.output)
 	require.NoError(t, file.Close())
 
-	out := filepath.Join(t.TempDir(), "offline.json")
-	code, output := e.continuity("analyze", path, "--format", "json", "--output", out)
-	require.Equal(t, 0, code, output)
-	f, err := os.Open(out)
-	require.NoError(t, err)
-	offline, err = report.ReadJSON(f)
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
+	offline = e.analyzed(path)
 	for _, verdict := range []string{
 		"continued", "duplicated", "restarted", "missing", "span_lost", "not_delivered", "undecided",
 	} {
@@ -144,6 +137,21 @@ func (e *env) recorded(services string, variables map[string]string) (online run
 	}
 	return online, offline
 }
+
+// analyzed is the report on a file of spans.
+func (e *env) analyzed(path string) *report.Report {
+	e.t.Helper()
+	out := filepath.Join(e.t.TempDir(), "offline.json")
+	code, output := e.continuity("analyze", path, "--format", "json", "--output", out)
+	require.Equal(e.t, 0, code, output)
+	f, err := os.Open(out)
+	require.NoError(e.t, err)
+	offline, err := report.ReadJSON(f)
+	require.NoError(e.t, err)
+	require.NoError(e.t, f.Close())
+	return offline
+}
+
 
 // The same traffic, judged while it runs and from files afterwards.
 func TestEndToEndAnalyzeJudgesAsTheRunDid(t *testing.T) {
@@ -189,15 +197,7 @@ func TestEndToEndAnalyzeCountsHopsAsTheRunDid(t *testing.T) {
 		})
 	require.Equal(t, 0, online.code, online.output)
 	require.NoError(t, file.Close())
-	out := filepath.Join(t.TempDir(), "offline.json")
-	code, output := e.continuity("analyze", path, "--format", "json", "--output", out)
-	require.Equal(t, 0, code, output)
-	data, err := os.Open(out)
-	require.NoError(t, err)
-	offline, err := report.ReadJSON(data)
-	require.NoError(t, err)
-	require.NoError(t, data.Close())
-	for name, r := range map[string]*report.Report{"run": online.report, "offline": offline} {
+	for name, r := range map[string]*report.Report{"run": online.report, "offline": e.analyzed(path)} {
 		assert.Equal(t, uint64(4*operations), r.Totals.Attempts, name)
 		assert.Equal(t, uint64(operations), r.Totals.Retries, name)
 		require.Len(t, r.By["attempt"], 2, name)
