@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/compare"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/loopbacktest"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 )
 
@@ -56,9 +57,9 @@ func findBinaries(t *testing.T) binaries {
 
 func startFleet(t *testing.T, b binaries, demoFlags ...string) *fleet {
 	t.Helper()
-	f := &fleet{t: t, dir: t.TempDir(), address: freeAddress(t), upstream: freeAddress(t)}
+	f := &fleet{t: t, dir: t.TempDir(), address: loopbacktest.Address(t), upstream: loopbacktest.Address(t)}
 	one, two := f.shard(b), f.shard(b)
-	whole := freeAddress(t)
+	whole := loopbacktest.Address(t)
 	f.whole = f.collector(b, "shard.yaml", nil, "LISTEN_GRPC="+whole, "INSTANCE=whole",
 		"DIRECTORY="+f.single())
 	// The balancer of the example, and in this test all spans once more to one.
@@ -69,13 +70,13 @@ exporters:
 service: {pipelines: {traces: {exporters: [load_balancing, otlp/whole]}}}
 `, whole), 0o600))
 	f.balance(b, one, two)
-	f.api = freeAddress(t)
+	f.api = loopbacktest.Address(t)
 	host, port, err := net.SplitHostPort(f.api)
 	require.NoError(t, err)
 	f.toxiproxy = start(t, b.toxiproxy, nil, "Starting Toxiproxy", "-host", host, "-port", port)
-	f.demo = start(t, b.k6, nil, "ready", append([]string{
+	f.demo = start(t, b.k6, nil, "ready, Ctrl+C", append([]string{
 		"x", "continuity", "demo", "--endpoint", f.address, "--listen-gateway", f.upstream,
-		"--listen-inventory", freeAddress(t), "--listen-pricing", freeAddress(t), "--seed", "3",
+		"--listen-inventory", loopbacktest.Address(t), "--listen-pricing", loopbacktest.Address(t), "--seed", "3",
 	}, demoFlags...)...)
 	return f
 }
@@ -83,7 +84,7 @@ service: {pipelines: {traces: {exporters: [load_balancing, otlp/whole]}}}
 // shard starts one more shard and returns its address.
 func (f *fleet) shard(b binaries) string {
 	f.t.Helper()
-	address := freeAddress(f.t)
+	address := loopbacktest.Address(f.t)
 	f.shards = append(f.shards, f.collector(b, "shard.yaml", nil, "LISTEN_GRPC="+address,
 		fmt.Sprintf("INSTANCE=shard-%d", len(f.shards)+1), "SHARDS=2", "DIRECTORY="+f.parts()))
 	return address
@@ -97,7 +98,7 @@ func (f *fleet) balance(b binaries, one, two string) {
 	}
 	f.ring = []string{one, two}
 	f.balancer = f.collector(b, "balancer.yaml", []string{"--config", f.copies},
-		"LISTEN_GRPC="+f.address, "LISTEN_HTTP="+freeAddress(f.t), "SHARD_1="+one, "SHARD_2="+two)
+		"LISTEN_GRPC="+f.address, "LISTEN_HTTP="+loopbacktest.Address(f.t), "SHARD_1="+one, "SHARD_2="+two)
 }
 
 func (f *fleet) parts() string   { return filepath.Join(f.dir, "parts") }
@@ -117,9 +118,9 @@ func (f *fleet) load(b binaries, duration time.Duration) {
 	f.t.Helper()
 	script, err := filepath.Abs("../../scripts/negative-control.js")
 	require.NoError(f.t, err)
-	proxy := freeAddress(f.t)
+	proxy := loopbacktest.Address(f.t)
 	for i, segment := range []string{"0:1/2", "1/2:1"} {
-		status := freeAddress(f.t)
+		status := loopbacktest.Address(f.t)
 		f.status = append(f.status, "http://"+status+"/v1/status")
 		f.runners = append(f.runners, start(f.t, b.k6, []string{
 			"UPSTREAM=" + f.upstream, "VUS=6", "DURATION=" + duration.String(), "SEED=7", "SHARE=0.1",

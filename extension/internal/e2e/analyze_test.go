@@ -152,7 +152,6 @@ func (e *env) analyzed(path string) *report.Report {
 	return offline
 }
 
-
 // The same traffic, judged while it runs and from files afterwards.
 func TestEndToEndAnalyzeJudgesAsTheRunDid(t *testing.T) {
 	t.Parallel()

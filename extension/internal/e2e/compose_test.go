@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/loopbacktest"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 )
 
@@ -124,7 +125,7 @@ func newStack(t *testing.T) *stack {
 		"COMPOSE_PROFILES=", "RESULTS="+s.results, "VUS=5",
 		fmt.Sprintf("RUN_AS=%d:%d", os.Getuid(), os.Getgid()))
 	for _, name := range []string{"TOXIPROXY_PORT", "PROXY_PORT", "GATEWAY_PORT"} {
-		_, port, err := net.SplitHostPort(freePort(t))
+		_, port, err := net.SplitHostPort(loopbacktest.Address(t))
 		require.NoError(t, err)
 		s.env = append(s.env, name+"="+port)
 	}

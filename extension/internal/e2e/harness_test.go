@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/loopbacktest"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 )
 
@@ -36,15 +36,6 @@ func repoRoot(t *testing.T) string {
 	return root
 }
 
-// freePort reserves nothing, but is taken from the kernel a moment before use.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, l.Close()) }()
-	return l.Addr().String()
-}
-
 // env is one test's own set of ports and directories.
 type env struct {
 	t                   *testing.T
@@ -58,8 +49,8 @@ type env struct {
 func newEnv(t *testing.T) *env {
 	t.Helper()
 	e := &env{
-		t: t, k6: k6Binary(t), grpc: freePort(t), http: freePort(t), gateway: freePort(t),
-		inventory: freePort(t), pricing: freePort(t), results: t.TempDir(),
+		t: t, k6: k6Binary(t), grpc: loopbacktest.Address(t), http: loopbacktest.Address(t), gateway: loopbacktest.Address(t),
+		inventory: loopbacktest.Address(t), pricing: loopbacktest.Address(t), results: t.TempDir(),
 	}
 	e.endpoint = e.grpc
 	return e
