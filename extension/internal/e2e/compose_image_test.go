@@ -58,8 +58,11 @@ func (s *stack) confined(t *testing.T) {
 	require.Len(t, ids, 2, "toxiproxy and demo")
 	const format = `{{.Config.User}} {{.State.Health.Status}} {{.HostConfig.ReadonlyRootfs}} ` +
 		`{{.HostConfig.CapDrop}}{{range .HostConfig.PortBindings}}{{range .}} {{.HostIp}}{{end}}{{end}}`
-	out, err = s.command(ctx, "docker", append([]string{"inspect", "-f", format}, ids...)...).Output()
-	require.NoError(t, err)
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // the engine asks for their health from time to time
+		out, err = s.command(ctx, "docker", append([]string{"inspect", "-f", format}, ids...)...).Output()
+		require.NoError(c, err)
+		assert.NotContains(c, string(out), " starting ")
+	}, 45*time.Second, time.Second)
 	for line := range strings.Lines(string(out)) {
 		fields := strings.Fields(line)
 		require.Greater(t, len(fields), 4, line)
