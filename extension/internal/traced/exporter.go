@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/otlpclient"
 )
 
 // exporterOptions is what OTEL_EXPORTER_OTLP_* ask for
@@ -97,7 +99,7 @@ func (o *exporterOptions) newGRPC(ctx context.Context) (sdktrace.SpanExporter, e
 	if o.gzip {
 		options = append(options, otlptracegrpc.WithCompressor("gzip"))
 	}
-	return otlptracegrpc.New(ctx, options...)
+	return otlpclient.New(ctx, otlptracegrpc.NewClient(options...))
 }
 
 func (o *exporterOptions) newHTTP(ctx context.Context) (sdktrace.SpanExporter, error) {
@@ -109,7 +111,7 @@ func (o *exporterOptions) newHTTP(ctx context.Context) (sdktrace.SpanExporter, e
 		Proxy: http.ProxyFromEnvironment, TLSClientConfig: o.tls.config(), ForceAttemptHTTP2: true,
 		MaxIdleConnsPerHost: exportWorkers, IdleConnTimeout: 90 * time.Second,
 	}
-	exporter, err := otlptracehttp.New(ctx,
+	exporter, err := otlpclient.New(ctx, otlptracehttp.NewClient(
 		otlptracehttp.WithEndpointURL(o.endpoint.String()),
 		otlptracehttp.WithTimeout(o.timeout),
 		otlptracehttp.WithHeaders(o.headers),
@@ -118,7 +120,7 @@ func (o *exporterOptions) newHTTP(ctx context.Context) (sdktrace.SpanExporter, e
 		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{
 			Enabled: true, InitialInterval: exportRetryInitial,
 			MaxInterval: exportRetryMax, MaxElapsedTime: o.timeout,
-		}))
+		})))
 	return httpExporter{exporter, transport}, err
 }
 
