@@ -13,8 +13,10 @@ import (
 // Exporter exports the spans of one tracer: all have its resource and its scope.
 // It is safe for concurrent use.
 type Exporter struct {
-	client  otlptrace.Client
-	buffers sync.Pool // of *[]byte
+	client otlptrace.Client
+
+	mu      sync.Mutex
+	buffers [][]byte // of batches that have been sent
 }
 
 var _ sdktrace.SpanExporter = &Exporter{}
@@ -27,8 +29,30 @@ func New(ctx context.Context, client otlptrace.Client) (*Exporter, error) {
 	return &Exporter{client: client}, nil
 }
 
-// maxKeptBuffer is how much of a written batch is kept for the next one, in bytes.
-const maxKeptBuffer = 8 << 20
+// maxBuffer is the largest buffer that is kept, in bytes.
+const maxBuffer = 8 << 20
+
+// take returns an empty buffer. There are as many as batches were under way at once.
+func (e *Exporter) take() []byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	last := len(e.buffers) - 1
+	if last < 0 {
+		return nil
+	}
+	buffer := e.buffers[last]
+	e.buffers = e.buffers[:last]
+	return buffer[:0]
+}
+
+func (e *Exporter) giveBack(buffer []byte) {
+	if cap(buffer) > maxBuffer {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.buffers = append(e.buffers, buffer)
+}
 
 // ExportSpans implements sdktrace.SpanExporter.
 func (e *Exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
@@ -39,20 +63,13 @@ func (e *Exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 	if err != nil {
 		return fmt.Errorf("describing spans: %w", err)
 	}
-	buffer, ok := e.buffers.Get().(*[]byte)
-	if !ok {
-		buffer = new([]byte)
-	}
-	written := (*buffer)[:0]
+	written := e.take()
 	for _, s := range spans {
 		written = appendSpan(written, s)
 	}
 	frame[0].GetScopeSpans()[0].ProtoReflect().SetUnknown(written)
 	err = e.client.UploadTraces(ctx, frame) // it keeps nothing
-	if cap(written) <= maxKeptBuffer {
-		*buffer = written
-		e.buffers.Put(buffer)
-	}
+	e.giveBack(written)
 	if err != nil {
 		return fmt.Errorf("traces export: %w", err)
 	}

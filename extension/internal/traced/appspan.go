@@ -3,6 +3,7 @@ package traced
 import (
 	"context"
 	"sync"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -49,7 +50,9 @@ func (p *Provider) StartSpan(
 	}
 	sampled := p.sampler.sample(app.traceID, parent)
 	if bool(sampled) && p.exporting() {
-		start := withIDs(withParent(ctx, parent, "", false), app.traceID, app.spanID)
+		start := &creation{
+			withParent(ctx, parent, "", false), presetIDs{app.traceID, app.spanID}, nil,
+		}
 		_, app.span = p.tracer.Start(start, name,
 			p.internal, trace.WithAttributes(attributes...))
 	}
@@ -125,12 +128,10 @@ func (p *PreparedSpan) AddEvent(name string, attributes ...attribute.KeyValue) {
 // UpdateName renames the span to come.
 func (p *PreparedSpan) UpdateName(name string) { p.name = name }
 
-func (p *PreparedSpan) apply(span trace.Span) {
-	span.SetAttributes(p.attributes...)
+// addEvents adds the events to the span that was made, at its start.
+func (p *PreparedSpan) addEvents(span trace.Span, start time.Time) {
 	for _, event := range p.events {
-		span.AddEvent(event.name, trace.WithAttributes(event.attributes...))
-	}
-	if p.name != "" {
-		span.SetName(p.name)
+		span.AddEvent(event.name,
+			trace.WithTimestamp(start), trace.WithAttributes(event.attributes...))
 	}
 }

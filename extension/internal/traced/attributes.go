@@ -1,7 +1,6 @@
 package traced
 
 import (
-	"context"
 	"net"
 	"net/http"
 	"slices"
@@ -11,33 +10,51 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/trace"
 )
 
 // otherMethod is the recorded method of a request with an unknown one.
 const otherMethod = "_OTHER"
 
-// startSpan makes the CLIENT span. What the conventions want at start is passed
-// at creation, so that samplers and processors see it.
-func (x *exchange) startSpan(ctx context.Context) {
+// startSpan begins the CLIENT span. What may be another later is taken now.
+func (x *exchange) startSpan() {
 	op, provider := x.op, x.op.client.provider
-	parent := trace.ContextWithSpan(ctx, op.span)
-	_, x.span = provider.tracer.Start(
-		withIDs(parent, op.traceID, x.spanID),
-		provider.spanName(x.req.Method, op.config.Template),
-		provider.client,
-		trace.WithAttributes(x.startAttributes()...),
-		trace.WithTimestamp(x.start),
-	)
-	if x.prepared != nil {
-		x.prepared.apply(x.span)
+	x.late = provider.begin(lateSpan{
+		ids: presetIDs{op.traceID, x.spanID}, kind: provider.client,
+		parent: op.under, start: x.start,
+		name: provider.spanName(x.req.Method, op.config.Template),
+	})
+	x.recorded = x.recordedURL()
+	capture := &op.client.capture
+	x.headers = capture.headers("http.request.header.", capture.request, x.req.Header)
+	if x.prepared != nil && x.prepared.name != "" {
+		x.late.name = x.prepared.name
 	}
 }
 
-func (x *exchange) startAttributes() []attribute.KeyValue {
+// makeSpan makes the span of a round trip that is over.
+func (x *exchange) makeSpan(resp *http.Response, err error) {
+	x.span = x.op.client.provider.make(x.late,
+		func(out []attribute.KeyValue) []attribute.KeyValue {
+			out = append(x.startAttributes(out), x.headers...)
+			if x.prepared != nil {
+				out = append(out, x.prepared.attributes...)
+			}
+			return x.endAttributes(out, resp)
+		})
+	if x.prepared != nil {
+		x.prepared.addEvents(x.span, x.start)
+	}
+	switch {
+	case err != nil && !x.op.interrupted(err):
+		x.span.SetStatus(codes.Error, statusMessage(err))
+	case err == nil && resp != nil && resp.StatusCode >= http.StatusBadRequest:
+		x.span.SetStatus(codes.Error, "")
+	}
+}
+
+func (x *exchange) startAttributes(out []attribute.KeyValue) []attribute.KeyValue {
 	op, provider := x.op, x.op.client.provider
-	out := make([]attribute.KeyValue, 0, 14)
-	out = provider.names.request(out, x.req, x.recordedURL(), provider.methods)
+	out = provider.names.request(out, x.req, x.recorded, provider.methods)
 	out = append(out, attribute.String("user_agent.synthetic.type", "test"))
 	if resend := x.attempt.Resend; resend > 0 {
 		out = append(out, attribute.Int("http.request.resend_count", int(resend)))
@@ -48,14 +65,14 @@ func (x *exchange) startAttributes() []attribute.KeyValue {
 	if service := op.client.config.Service; service != "" {
 		out = append(out, attribute.String("service.peer.name", service))
 	}
-	capture := &op.client.capture
-	return append(out, capture.headers("http.request.header.", capture.request, x.req.Header)...)
+	return out
 }
 
-// describe puts what is only known now on the span.
-func (x *exchange) describe(resp *http.Response, err error) {
+// endAttributes adds what is only known now.
+func (x *exchange) endAttributes(
+	out []attribute.KeyValue, resp *http.Response,
+) []attribute.KeyValue {
 	client := x.op.client
-	out := make([]attribute.KeyValue, 0, 12)
 	if resp != nil {
 		out = client.provider.names.status(out, resp.StatusCode)
 		out = append(out, attribute.String("network.protocol.version", protocolVersion(resp)))
@@ -73,13 +90,7 @@ func (x *exchange) describe(resp *http.Response, err error) {
 	if client.config.Timings {
 		out = append(out, x.timings()...)
 	}
-	x.span.SetAttributes(out...)
-	switch {
-	case err != nil && !x.op.interrupted(err):
-		x.span.SetStatus(codes.Error, statusMessage(err))
-	case err == nil && resp != nil && resp.StatusCode >= http.StatusBadRequest:
-		x.span.SetStatus(codes.Error, "")
-	}
+	return out
 }
 
 func (x *exchange) timings() []attribute.KeyValue {

@@ -31,49 +31,50 @@ func draw(dst []byte) {
 	binary.NativeEndian.PutUint64(dst, rand.Uint64()) //nolint:gosec // ids need no secrecy
 }
 
-type idsKey struct{}
+type creationKey struct{}
 
 type presetIDs struct {
 	trace tracecontext.TraceID
 	span  tracecontext.SpanID
 }
 
-// idContext makes the SDK use ids that were already chosen. It is the context of
+// creation makes the SDK use ids that were already chosen. It is the context of
 // a span's creation and of nothing else.
-type idContext struct {
+type creation struct {
 	context.Context
-	ids presetIDs
+	ids  presetIDs
+	late *attributeList // of a [lateSpan]; else nil
 }
 
 // Value implements context.Context.
-func (c *idContext) Value(key any) any {
-	if key == (idsKey{}) {
-		return &c.ids
+func (c *creation) Value(key any) any {
+	if key == (creationKey{}) {
+		return c
 	}
 	return c.Context.Value(key)
 }
 
-func withIDs(
-	ctx context.Context, traceID tracecontext.TraceID, spanID tracecontext.SpanID,
-) context.Context {
-	return &idContext{ctx, presetIDs{traceID, spanID}}
+// creationOf is the creation that a context is of; nil for another context.
+func creationOf(ctx context.Context) *creation {
+	found, _ := ctx.Value(creationKey{}).(*creation)
+	return found
 }
 
-// idGenerator hands out the ids of [withIDs].
+// idGenerator hands out the ids of a [creation].
 type idGenerator struct{}
 
 // NewIDs implements sdktrace.IDGenerator.
 func (idGenerator) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
-	if preset, ok := ctx.Value(idsKey{}).(*presetIDs); ok {
-		return trace.TraceID(preset.trace), trace.SpanID(preset.span)
+	if c := creationOf(ctx); c != nil {
+		return trace.TraceID(c.ids.trace), trace.SpanID(c.ids.span)
 	}
 	return trace.TraceID(newTraceID()), trace.SpanID(newSpanID())
 }
 
 // NewSpanID implements sdktrace.IDGenerator.
 func (idGenerator) NewSpanID(ctx context.Context, _ trace.TraceID) trace.SpanID {
-	if preset, ok := ctx.Value(idsKey{}).(*presetIDs); ok {
-		return trace.SpanID(preset.span)
+	if c := creationOf(ctx); c != nil {
+		return trace.SpanID(c.ids.span)
 	}
 	return trace.SpanID(newSpanID())
 }

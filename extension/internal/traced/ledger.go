@@ -64,11 +64,21 @@ func newLedger(
 }
 
 // OnStart implements sdktrace.SpanProcessor.
-func (l *ledger) OnStart(context.Context, sdktrace.ReadWriteSpan) {
-	l.move(func(c *counts) {
-		c.started++
-		c.open++
-	})
+func (l *ledger) OnStart(ctx context.Context, _ sdktrace.ReadWriteSpan) {
+	if c := creationOf(ctx); c == nil || c.late == nil {
+		l.begin()
+	}
+}
+
+// begin counts a span of which the SDK may not know yet. What begins after the
+// shutdown is no longer counted, as the SDK makes nothing of it.
+func (l *ledger) begin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.counts.started++
+		l.counts.open++
+	}
 }
 
 // OnEnd implements sdktrace.SpanProcessor. It never waits: a span that finds

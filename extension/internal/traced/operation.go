@@ -50,7 +50,8 @@ type Operation struct {
 	random     bool // the trace id is random, and the client says so
 	excluded   bool
 	ctx        context.Context // the VU's: tells an interruption from a timeout
-	span       trace.Span      // nil without SDK spans
+	span       *lateSpan       // nil without SDK spans
+	under      context.Context // of spans that are its children
 	recorded   string          // url.full of the span
 
 	mu       sync.Mutex
@@ -118,14 +119,16 @@ func (op *Operation) parent(ctx context.Context) (parent tracecontext.Traceparen
 }
 
 func (op *Operation) startSpan(ctx context.Context, parent tracecontext.Traceparent, remote bool) {
-	ctx = withParent(ctx, parent, op.traceState, remote)
+	provider := op.client.provider
 	op.recorded = op.recordedURL(op.config.URL)
-	name := op.client.provider.spanName(op.config.Method, op.config.Template)
-	_, op.span = op.client.provider.tracer.Start(
-		withIDs(ctx, op.traceID, op.spanID), name,
-		op.client.provider.internal,
-		trace.WithAttributes(attribute.String("url.full", op.recorded)),
-	)
+	op.span = provider.begin(lateSpan{
+		ids: presetIDs{op.traceID, op.spanID}, kind: provider.internal,
+		parent: withParent(ctx, parent, op.traceState, remote), start: time.Now(),
+		name: provider.spanName(op.config.Method, op.config.Template),
+	})
+	op.under = withParent(context.Background(), tracecontext.Traceparent{
+		TraceID: op.traceID, SpanID: op.spanID, Flags: parent.Flags | decision(true).flags(),
+	}, op.traceState, false)
 }
 
 // withParent puts a parent that the SDK has not made into the context.
@@ -230,9 +233,7 @@ func (op *Operation) End(err error) {
 		x.abandon()
 	}
 	op.Release()
-	if op.span != nil {
-		op.endSpan(err)
-	}
+	op.endSpan(err)
 	op.close()
 }
 
@@ -247,18 +248,26 @@ func (op *Operation) Leave() {
 		return
 	}
 	op.Release()
-	if op.span != nil {
-		op.span.End()
-	}
+	op.endSpan(nil)
 	op.close()
 }
 
 func (op *Operation) endSpan(err error) {
-	if err != nil && !op.interrupted(err) {
-		op.span.SetAttributes(attribute.String("error.type", failure(err)))
-		op.span.SetStatus(codes.Error, statusMessage(err))
+	if op.span == nil {
+		return
 	}
-	op.span.End()
+	failed := err != nil && !op.interrupted(err)
+	span := op.client.provider.make(op.span, func(out []attribute.KeyValue) []attribute.KeyValue {
+		out = append(out, attribute.String("url.full", op.recorded))
+		if failed {
+			out = append(out, attribute.String("error.type", failure(err)))
+		}
+		return out
+	})
+	if failed {
+		span.SetStatus(codes.Error, statusMessage(err))
+	}
+	span.End()
 }
 
 // begin numbers a round trip, from 0, and gives it its span id: the prepared

@@ -52,6 +52,7 @@ type Provider struct {
 	capture     CaptureHeaders
 	sampler     sampler
 	marks       markCache
+	rooms       sync.Pool // of *attributeList
 }
 
 // NewProvider reads the environment and connects to the OTLP endpoint if one
@@ -91,7 +92,7 @@ func NewProvider(ctx context.Context, config ProviderConfig) (*Provider, error) 
 // started, so the SDK samples all.
 func (p *Provider) useSDK(version string, options ...sdktrace.TracerProviderOption) {
 	options = append([]sdktrace.TracerProviderOption{
-		sdktrace.WithIDGenerator(idGenerator{}), sdktrace.WithSampler(sdktrace.AlwaysSample()),
+		sdktrace.WithIDGenerator(idGenerator{}), sdktrace.WithSampler(handsOver{sdktrace.AlwaysSample()}),
 	}, options...)
 	if p.ledger != nil {
 		options = append(options, sdktrace.WithSpanProcessor(p.ledger))

@@ -71,6 +71,7 @@ func (s *samplerLog) Description() string { return "log" }
 func (s *samplerLog) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	p.Attributes = slices.Clone(p.Attributes)
 	s.shown = append(s.shown, p)
 	return sdktrace.AlwaysSample().ShouldSample(p)
 }
@@ -116,7 +117,7 @@ func newRig(tb testing.TB, env map[string]string) *rig {
 		Getenv: func(name string) string { return env[name] }, Warn: r.warn,
 	})
 	require.NoError(tb, err)
-	r.provider.useSDK("1.2.3", sdktrace.WithSampler(r.sampler))
+	r.provider.useSDK("1.2.3", sdktrace.WithSampler(handsOver{r.sampler}))
 	tb.Cleanup(func() {
 		require.NoError(tb, r.provider.Shutdown(context.Background()))
 	})

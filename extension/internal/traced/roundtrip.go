@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
@@ -26,7 +27,10 @@ type transport struct {
 type exchange struct {
 	op       *Operation
 	spanID   tracecontext.SpanID
-	span     trace.Span // nil without SDK spans
+	late     *lateSpan            // nil without SDK spans
+	recorded string               // url.full of the span
+	headers  []attribute.KeyValue // of the request, those that are captured
+	span     trace.Span           // made of late when the round trip is over
 	prepared *PreparedSpan
 	attempt  span.Attempt
 	start    time.Time
@@ -51,7 +55,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := t.begin(req)
 	ctx := req.Context()
 	if op.span != nil {
-		x.startSpan(ctx)
+		x.startSpan()
 	}
 	sent := req.WithContext(x.conn.attach(ctx, x.start))
 	sent.Header = x.inject(req)
@@ -118,8 +122,8 @@ func (x *exchange) finish(err error) {
 		x.mu.Unlock()
 		x.attempt.Duration = int64(time.Since(x.start))
 		x.complete(resp, err)
-		if x.span != nil {
-			x.describe(resp, err)
+		if x.late != nil {
+			x.makeSpan(resp, err)
 		}
 		if held := x.op.closed(x); x.span != nil && !held {
 			x.endSpan()
