@@ -256,7 +256,7 @@ func appendMoment(b []byte, field protowire.Number, t time.Time) []byte {
 		return b
 	}
 	b = protowire.AppendTag(b, field, protowire.Fixed64Type)
-	return protowire.AppendFixed64(b, uint64(ns)) //nolint:gosec // positive
+	return protowire.AppendFixed64(b, uint64(ns))
 }
 
 // open begins a message within a message; end, told where, writes its length.
@@ -268,7 +268,7 @@ func open(b []byte, field protowire.Number) (out []byte, at int) {
 func end(b []byte, at int) []byte {
 	n := len(b) - at
 	if n < 1<<7 { // one byte, which is there
-		b[at-1] = byte(n)
+		b[at-1] = byte(n) //nolint:gosec // see above
 		return b
 	}
 	more := protowire.SizeVarint(uint64(n)) - 1

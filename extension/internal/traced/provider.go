@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -92,7 +93,8 @@ func NewProvider(ctx context.Context, config ProviderConfig) (*Provider, error) 
 // started, so the SDK samples all.
 func (p *Provider) useSDK(version string, options ...sdktrace.TracerProviderOption) {
 	options = append([]sdktrace.TracerProviderOption{
-		sdktrace.WithIDGenerator(idGenerator{}), sdktrace.WithSampler(handsOver{sdktrace.AlwaysSample()}),
+		sdktrace.WithIDGenerator(idGenerator{}),
+		sdktrace.WithSampler(handsOver{sdktrace.AlwaysSample()}),
 	}, options...)
 	if p.ledger != nil {
 		options = append(options, sdktrace.WithSpanProcessor(p.ledger))
@@ -156,6 +158,8 @@ func (p *Provider) Shutdown(ctx context.Context) error {
 	return nil
 }
 
+const serviceNameVariable = "OTEL_SERVICE_NAME"
+
 // resource is service.name and service.version under what the environment says.
 func (e environment) resource(
 	ctx context.Context, config ProviderConfig,
@@ -164,7 +168,11 @@ func (e environment) resource(
 	attributes := append(sdk.Attributes(),
 		semconv.ServiceName(config.ServiceName), semconv.ServiceVersion(config.ServiceVersion))
 	attributes = append(attributes, e.resourceAttributes()...)
-	if name := e.get("OTEL_SERVICE_NAME"); name != "" {
+	switch name := e.get(serviceNameVariable); {
+	case name == "":
+	case !utf8.ValidString(name):
+		e.invalid(serviceNameVariable, name, "a text in UTF-8", "the variable is ignored")
+	default:
 		attributes = append(attributes, semconv.ServiceName(name))
 	}
 	attributes = slices.DeleteFunc(attributes, func(kv attribute.KeyValue) bool {
@@ -186,8 +194,8 @@ func (e environment) resourceAttributes() []attribute.KeyValue {
 		key, value, ok := strings.Cut(pair, "=")
 		key, keyErr := url.PathUnescape(strings.TrimSpace(key))
 		value, valueErr := url.PathUnescape(strings.TrimSpace(value))
-		if !ok || key == "" || keyErr != nil || valueErr != nil {
-			e.invalid(name, pair, "percent-encoded key=value pairs with commas",
+		if !ok || key == "" || keyErr != nil || valueErr != nil || !utf8.ValidString(key+value) {
+			e.invalid(name, pair, "percent-encoded key=value pairs with commas, in UTF-8",
 				"the variable is ignored")
 			return nil
 		}
