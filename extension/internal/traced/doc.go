@@ -10,7 +10,8 @@
 // OpenTelemetry SDK are only made for sampled operations that are exported or
 // watched by a hook: identifiers and attempt records cost less than spans.
 // The SDK's batch processor drops silently, so [Provider] has its own, whose
-// ledger accounts for every span.
+// ledger accounts for every span. The SDK learns of a span when it has ended, with
+// all of its attributes at once; see [lateSpan].
 //
 // Conventions: https://github.com/open-telemetry/semantic-conventions v1.44,
 // docs/http/http-spans.md.

@@ -127,7 +127,7 @@ func (op *Operation) startSpan(ctx context.Context, parent tracecontext.Tracepar
 		name: provider.spanName(op.config.Method, op.config.Template),
 	})
 	op.under = withParent(context.Background(), tracecontext.Traceparent{
-		TraceID: op.traceID, SpanID: op.spanID, Flags: parent.Flags | decision(true).flags(),
+		TraceID: op.traceID, SpanID: op.spanID, Flags: parent.Flags,
 	}, op.traceState, false)
 }
 
