@@ -44,13 +44,27 @@ type connTiming struct {
 type connContext struct {
 	context.Context
 	hooks *httptrace.ClientTrace
+
+	once    sync.Once
+	dialing context.Context
 }
 
-// Value implements context.Context.
+// Value implements context.Context. Package net has a form of its own for the
+// caller's hooks. It looks for them when it makes a connection, so that ours are
+// brought into that form then, and not for every request.
 func (c *connContext) Value(key any) any {
 	value := c.Context.Value(key)
-	if _, ok := value.(*httptrace.ClientTrace); ok {
+	switch value.(type) {
+	case nil, context.Context: // the latter is what package context looks for
+		return value
+	case *httptrace.ClientTrace:
 		return c.hooks
+	}
+	c.once.Do(func() {
+		c.dialing = httptrace.WithClientTrace(context.Background(), c.hooks)
+	})
+	if ours := c.dialing.Value(key); ours != nil {
+		return ours
 	}
 	return value
 }
@@ -77,7 +91,7 @@ func (t *connTrace) attach(ctx context.Context, start time.Time) context.Context
 		t.outer = noHooks()
 		return httptrace.WithClientTrace(ctx, &t.hooks)
 	}
-	t.context = connContext{ctx, &t.hooks}
+	t.context = connContext{Context: ctx, hooks: &t.hooks}
 	return &t.context
 }
 
