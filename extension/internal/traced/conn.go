@@ -26,7 +26,9 @@ type connTrace struct {
 	connectStart, connectDone int64
 	tlsStart, tlsDone         int64
 	wrote, firstByte          int64
+	dialed                    bool // to an address that answered
 	connected                 bool
+	reused                    bool // the first connection was made for another request
 	sends                     uint16
 	remote                    net.Addr
 }
@@ -43,7 +45,7 @@ type connTiming struct {
 // the rest of our work on a request.
 type connContext struct {
 	context.Context
-	hooks *httptrace.ClientTrace
+	trace *connTrace
 
 	once    sync.Once
 	dialing context.Context
@@ -58,11 +60,9 @@ func (c *connContext) Value(key any) any {
 	case nil, context.Context: // the latter is what package context looks for
 		return value
 	case *httptrace.ClientTrace:
-		return c.hooks
+		return &c.trace.hooks
 	}
-	c.once.Do(func() {
-		c.dialing = httptrace.WithClientTrace(context.Background(), c.hooks)
-	})
+	c.once.Do(func() { c.dialing = c.trace.dialing() })
 	if ours := c.dialing.Value(key); ours != nil {
 		return ours
 	}
@@ -81,18 +81,24 @@ func (t *connTrace) attach(ctx context.Context, start time.Time) context.Context
 		t.hooks = *t.outer
 	}
 	t.hooks.GotConn = t.onGotConn
-	t.hooks.ConnectStart = t.onConnectStart
-	t.hooks.ConnectDone = t.onConnectDone
 	t.hooks.TLSHandshakeStart = t.onTLSStart
 	t.hooks.TLSHandshakeDone = t.onTLSDone
 	t.hooks.WroteRequest = t.onWroteRequest
 	t.hooks.GotFirstResponseByte = t.onFirstByte
 	if t.outer == nil {
 		t.outer = noHooks()
+		t.hooks.ConnectStart, t.hooks.ConnectDone = t.onConnectStart, t.onConnectDone
 		return httptrace.WithClientTrace(ctx, &t.hooks)
 	}
-	t.context = connContext{Context: ctx, hooks: &t.hooks}
+	t.context = connContext{Context: ctx, trace: t}
 	return &t.context
+}
+
+// dialing returns a context with what package net calls for a connection.
+func (t *connTrace) dialing() context.Context {
+	hooks := t.hooks
+	hooks.ConnectStart, hooks.ConnectDone = t.onConnectStart, t.onConnectDone
+	return httptrace.WithClientTrace(context.Background(), &hooks)
 }
 
 // now is the moment since start; never 0.
@@ -106,7 +112,7 @@ func (t *connTrace) onGotConn(info httptrace.GotConnInfo) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.connected {
-		t.gotConn, t.connected = at, true
+		t.gotConn, t.connected, t.reused = at, true, info.Reused
 	}
 	if info.Conn != nil {
 		t.remote = info.Conn.RemoteAddr()
@@ -117,14 +123,24 @@ func (t *connTrace) onConnectStart(network, addr string) {
 	if t.outer.ConnectStart != nil {
 		t.outer.ConnectStart(network, addr)
 	}
-	t.set(&t.connectStart)
+	at := now(t.start)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.connectStart == 0 { // of several addresses, the first
+		t.connectStart = at
+	}
 }
 
 func (t *connTrace) onConnectDone(network, addr string, err error) {
 	if t.outer.ConnectDone != nil {
 		t.outer.ConnectDone(network, addr, err)
 	}
-	t.set(&t.connectDone)
+	at := now(t.start)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err == nil || !t.dialed { // an address that failed after another one is nothing
+		t.connectDone, t.dialed = at, err == nil
+	}
 }
 
 func (t *connTrace) onTLSStart() {
@@ -174,6 +190,9 @@ func (t *connTrace) timing() connTiming {
 	out := connTiming{
 		connecting: between(t.connectStart, t.connectDone), tls: between(t.tlsStart, t.tlsDone),
 		waiting: between(t.wrote, t.firstByte), connected: t.connected, sends: t.sends,
+	}
+	if t.reused { // what was dialed is another one, which came too late
+		out.connecting, out.tls = 0, 0
 	}
 	out.blocked = max(0, between(t.attached, t.gotConn)-out.connecting-out.tls)
 	return out
