@@ -7,62 +7,52 @@ import (
 	"sync/atomic"
 )
 
+// event is what a toxic counts, in the order in which it happens to a request.
+type event int
+
+const (
+	eventSeen event = iota
+	eventSelected
+	eventInjected
+	eventMarked    // a response goes out with the mark
+	eventUnreached // the body of a marked response ended before the cut
+	eventUnmarked  // the request of a fault had no response to mark
+	eventFailed    // a call of a script
+	events
+)
+
 // counts outlive updates and removals of their toxic, so that requests which
 // are under way then are not lost to them.
 type counts struct {
-	seen, selected, injected    atomic.Uint64
-	marked, unreached, unmarked atomic.Uint64
-	errors                      atomic.Uint64
-	lastError                   atomic.Pointer[string]
-	also                        *counts // of a shared entry
+	of        [events]atomic.Uint64
+	lastError atomic.Pointer[string]
+	also      *counts // of a shared entry
 }
 
-func (c *counts) saw() {
+func (c *counts) add(e event) {
 	for ; c != nil; c = c.also {
-		c.seen.Add(1)
+		c.of[e].Add(1)
 	}
 }
 
-func (c *counts) chose() {
-	for ; c != nil; c = c.also {
-		c.selected.Add(1)
+// read reads first what happens last, and so never shows more injected than
+// selected, nor more selected than seen.
+func (c *counts) read() Counts {
+	var out Counts
+	parts := out.parts()
+	for e := events - 1; e >= 0; e-- {
+		*parts[e] = c.of[e].Load()
 	}
-}
-
-func (c *counts) did() {
-	for ; c != nil; c = c.also {
-		c.injected.Add(1)
-	}
-}
-
-// marks counts a response that goes out with the toxic's mark.
-func (c *counts) marks() {
-	for ; c != nil; c = c.also {
-		c.marked.Add(1)
-	}
-}
-
-// missed counts a marked response whose body ended before the cut.
-func (c *counts) missed() {
-	for ; c != nil; c = c.also {
-		c.unreached.Add(1)
-	}
-}
-
-// kept counts a fault of a request that had no response to mark.
-func (c *counts) kept() {
-	for ; c != nil; c = c.also {
-		c.unmarked.Add(1)
-	}
+	return out
 }
 
 // fail counts a call of a script that failed.
 func (c *counts) fail(err error) {
 	message := err.Error()
-	for ; c != nil; c = c.also {
-		c.lastError.Store(&message)
-		c.errors.Add(1)
+	for one := c; one != nil; one = one.also {
+		one.lastError.Store(&message)
 	}
+	c.add(eventFailed)
 }
 
 // Others is the name under which toxics count and mark beyond MaxEntries.
@@ -105,6 +95,33 @@ type Counts struct {
 	Errors        uint64 `json:"errors,omitempty"` // calls of a script that failed
 }
 
+// parts are all of the counts: those of the events, and those of the hub.
+func (c *Counts) parts() []*uint64 {
+	return []*uint64{
+		eventSeen: &c.Seen, eventSelected: &c.Selected, eventInjected: &c.Injected,
+		eventMarked: &c.Marked, eventUnreached: &c.Unreached, eventUnmarked: &c.Unmarked,
+		eventFailed: &c.Errors, events: &c.PassedThrough, events + 1: &c.Unpaired,
+	}
+}
+
+// Plus adds other counts.
+func (c Counts) Plus(other Counts) Counts {
+	to, from := c.parts(), other.parts()
+	for i := range to {
+		*to[i] += *from[i]
+	}
+	return c
+}
+
+// Minus takes off what had been counted before.
+func (c Counts) Minus(before Counts) Counts {
+	to, from := c.parts(), before.parts()
+	for i := range to {
+		*to[i] -= *from[i]
+	}
+	return c
+}
+
 // Counters are the counts of one toxic with its name.
 type Counters struct {
 	Name  string `json:"name"`
@@ -132,7 +149,7 @@ func (h *Hub) enter(r *rule) {
 	if r.entry.name == Others {
 		r.counts = &counts{also: &entry.counts}
 	}
-	r.base = h.read(r.counts)
+	r.base = r.counts.read()
 }
 
 // Counters lists what the toxics that are in have counted since they came in.
@@ -146,14 +163,7 @@ func (h *Hub) Counters() []Counters {
 }
 
 func (h *Hub) counters(r *rule) Counters {
-	now := h.read(r.counts)
-	now.Seen -= r.base.Seen
-	now.Selected -= r.base.Selected
-	now.Injected -= r.base.Injected
-	now.Marked -= r.base.Marked
-	now.Unreached -= r.base.Unreached
-	now.Unmarked -= r.base.Unmarked
-	now.Errors -= r.base.Errors
+	now := h.complete(r.counts.read().Minus(r.base))
 	return Counters{Name: r.name, Type: r.kind, Mode: r.mode, Phase: r.phase, Counts: now}
 }
 
@@ -166,7 +176,7 @@ func (h *Hub) Totals() []Counters {
 	for key, entry := range h.ledger {
 		out = append(out, Counters{
 			Name: key.name, Type: key.kind, Mode: entry.mode, Phase: key.phase,
-			Counts: h.read(&entry.counts),
+			Counts: h.complete(entry.counts.read()),
 		})
 	}
 	slices.SortFunc(out, func(a, b Counters) int {
@@ -176,15 +186,8 @@ func (h *Hub) Totals() []Counters {
 	return out
 }
 
-// read reads the parts in the order that never shows more injected than
-// selected, nor more selected than seen.
-func (h *Hub) read(c *counts) Counts {
-	out := Counts{
-		Marked: c.marked.Load(), Unreached: c.unreached.Load(), Unmarked: c.unmarked.Load(),
-		Injected: c.injected.Load(), Errors: c.errors.Load(),
-	}
-	out.Selected = c.selected.Load()
-	out.Seen = c.seen.Load()
-	out.PassedThrough, out.Unpaired = h.opaque.Load(), h.unpaired.Load()
-	return out
+// complete adds what the hub counts for all of its toxics.
+func (h *Hub) complete(c Counts) Counts {
+	c.PassedThrough, c.Unpaired = h.opaque.Load(), h.unpaired.Load()
+	return c
 }

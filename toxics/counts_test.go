@@ -19,9 +19,9 @@ func TestNamesAreBounded(t *testing.T) {
 		require.NoError(t, h.Add(name, kind, json.RawMessage(`{"phase":"p"}`)))
 		rules := *h.rules.Load()
 		r := rules[len(rules)-1]
-		r.counts.saw()
-		r.counts.chose()
-		r.counts.did()
+		r.counts.add(eventSeen)
+		r.counts.add(eventSelected)
+		r.counts.add(eventInjected)
 		return r
 	}
 	const beyond = 7
@@ -32,7 +32,7 @@ func TestNamesAreBounded(t *testing.T) {
 	}
 	first, second := hit("one more", "http_status"), hit("and one", "http_latency")
 	assert.Equal(t, "http_status; mode=abort; name=(other)", first.mark("abort"))
-	second.counts.saw()
+	second.counts.add(eventSeen)
 	second.counts.fail(assert.AnError)
 	assert.Equal(t, []Counters{
 		{Name: "one more", Type: "http_status", Mode: "abort", Phase: "p", Counts: Counts{

@@ -70,7 +70,7 @@ type answer struct {
 func (x *exchange) count(r *rule) {
 	if !slices.Contains(x.done, r) {
 		x.done = append(x.done, r)
-		r.counts.did()
+		r.counts.add(eventInjected)
 	}
 }
 
@@ -113,7 +113,7 @@ func (x *exchange) took() {
 	}
 	x.later, x.out = nil, true
 	for i := range x.marks {
-		x.marks[i].rule.counts.marks()
+		x.marks[i].rule.counts.add(eventMarked)
 	}
 }
 
@@ -123,12 +123,12 @@ func (x *exchange) took() {
 func (x *exchange) settle() {
 	for _, m := range x.marks {
 		if x.out && !slices.Contains(x.done, m.rule) {
-			m.rule.counts.missed()
+			m.rule.counts.add(eventUnreached)
 		}
 	}
 	for _, r := range x.done {
 		if !x.out {
-			r.counts.kept()
+			r.counts.add(eventUnmarked)
 		}
 	}
 }

@@ -240,9 +240,9 @@ func (h *Hub) exchange(l *link, part *httpstream.Part, spare *exchange) *exchang
 		link: l, head: *part.Head, method: part.Head.Method(), bodyless: part.Last,
 	}
 	for _, r := range *h.rules.Load() {
-		r.counts.saw()
+		r.counts.add(eventSeen)
 		if key, hit := r.picker.pick(&x.head); hit {
-			r.counts.chose()
+			r.counts.add(eventSelected)
 			x.chosen = true
 			r.fault.request(x, r, key)
 		}

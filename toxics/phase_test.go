@@ -21,12 +21,12 @@ func TestToxicsCountAndMarkUnderTheirPhase(t *testing.T) {
 		return (*h.rules.Load())[0]
 	}
 	first := add("503s; more")
-	first.counts.seen.Add(2)
+	first.counts.of[eventSeen].Add(2)
 	_, err := h.Remove("a")
 	require.NoError(t, err)
 	second := add("both")
-	second.counts.seen.Add(1)
-	first.counts.injected.Add(1)
+	second.counts.add(eventSeen)
+	first.counts.add(eventInjected)
 
 	assert.Equal(t, "http_status; mode=abort; name=a; phase=503s%3B+more", first.mark("abort"))
 	require.NoError(t, h.Update("a", json.RawMessage(`{"status":500}`)))
@@ -71,9 +71,9 @@ func TestCountersStartAnew(t *testing.T) {
 		require.NoError(t, h.Add("a", "http_status", nil))
 		assert.Equal(t, Counts{}, h.Counters()[0].Counts)
 		c := (*h.rules.Load())[0].counts
-		for i, count := range []func(){c.saw, c.chose, c.did, c.marks, c.missed, c.kept} {
-			for range i + 1 {
-				count()
+		for e := range eventFailed {
+			for range e + 1 {
+				c.add(e)
 			}
 		}
 		c.fail(assert.AnError)

@@ -156,7 +156,7 @@ func TestScriptIsNotCalledBesideManyThatRunOn(t *testing.T) {
 	}
 	for i, run := range runs[:maxStrays] {
 		require.Nil(t, run.call(r, 1, run.onRequest))
-		require.Equal(t, uint64(i+1), r.counts.errors.Load())
+		require.Equal(t, uint64(i+1), r.counts.of[eventFailed].Load())
 		require.Contains(t, *r.counts.lastError.Load(), "could not be interrupted")
 	}
 	require.Nil(t, runs[0].call(r, 1, runs[0].onRequest))

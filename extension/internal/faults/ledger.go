@@ -13,9 +13,7 @@ import (
 // of a plan. See [toxics.Counts] for what the numbers say of each other.
 type Row struct {
 	Phase, Proxy, Toxic, Type, Mode string
-	Seen, Selected, Injected        uint64
-	Marked, Unreached, Unmarked     uint64
-	PassedThrough, Unpaired         uint64
+	toxics.Counts
 }
 
 // Ledger divides the counters of toxics, which only grow, among the phases. The
@@ -166,12 +164,7 @@ func (l *Ledger) others() []ordered {
 		}
 		key.name, key.phase = toxics.Others, ""
 		sum := all[key]
-		sum.Seen += c.Seen
-		sum.Selected += c.Selected
-		sum.Injected += c.Injected
-		sum.Marked += c.Marked
-		sum.Unreached += c.Unreached
-		sum.Unmarked += c.Unmarked
+		sum.Counts = sum.Plus(c.Counts)
 		sum.PassedThrough, sum.Unpaired = c.PassedThrough, c.Unpaired // the same for all
 		sum.Mode = c.Mode
 		all[key] = sum
@@ -204,11 +197,6 @@ func sorted(rows []ordered) []Row {
 func (m *mark) row(key toxicKey, end toxics.Counts) Row {
 	return Row{
 		Phase: m.phase, Proxy: key.proxy, Toxic: key.name, Type: key.kind, Mode: m.mode,
-		Seen: end.Seen - m.base.Seen, Selected: end.Selected - m.base.Selected,
-		Injected: end.Injected - m.base.Injected, Marked: end.Marked - m.base.Marked,
-		Unreached:     end.Unreached - m.base.Unreached,
-		Unmarked:      end.Unmarked - m.base.Unmarked,
-		PassedThrough: end.PassedThrough - m.base.PassedThrough,
-		Unpaired:      end.Unpaired - m.base.Unpaired,
+		Counts: end.Minus(m.base),
 	}
 }

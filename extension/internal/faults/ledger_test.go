@@ -47,8 +47,8 @@ func TestToxicsOfTheScriptAreBounded(t *testing.T) {
 	}
 	assert.EqualValues(t, toxics.MaxEntries-1+3+5+7, sum, "nothing is lost")
 	assert.Equal(t, []faults.Row{
-		{Proxy: "cart", Toxic: toxics.Others, Type: "http_status", Mode: "abort", Seen: 12, Selected: 12, Injected: 12, Marked: 12, Unreached: 24, Unmarked: 24},
-		{Proxy: "shop", Toxic: toxics.Others, Type: "http_status", Mode: "abort", Seen: 3, Selected: 3, Injected: 3, Marked: 3, Unreached: 6, Unmarked: 6},
+		{Proxy: "cart", Toxic: toxics.Others, Type: "http_status", Mode: "abort", Counts: toxics.Counts{Seen: 12, Selected: 12, Injected: 12, Marked: 12, Unreached: 24, Unmarked: 24}},
+		{Proxy: "shop", Toxic: toxics.Others, Type: "http_status", Mode: "abort", Counts: toxics.Counts{Seen: 3, Selected: 3, Injected: 3, Marked: 3, Unreached: 6, Unmarked: 6}},
 	}, rows[:2])
 	assert.Equal(t, "storm", rows[2].Phase)
 }

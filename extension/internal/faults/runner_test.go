@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/faults"
+	"github.com/xk6-continuity/xk6-continuity/toxics"
 )
 
 // messages collects warnings.
@@ -132,7 +133,7 @@ func TestStopEndsThePhaseEarly(t *testing.T) {
 		run.ctl.met("a", 2)
 		assert.Equal(t, []faults.Row{{
 			Phase: "storm", Proxy: "shop", Toxic: "a", Type: "http_status", Mode: "abort",
-			Seen: 6, Selected: 3, Injected: 3, Marked: 3,
+			Counts: toxics.Counts{Seen: 6, Selected: 3, Injected: 3, Marked: 3},
 		}}, run.rows(t))
 		wait(time.Hour)
 		assert.Len(t, run.ctl.told(), 4)
