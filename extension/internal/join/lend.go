@@ -58,11 +58,7 @@ func (s *Store) Settle(now time.Time, take func([]*Trace)) {
 	defer l.mu.Unlock()
 	l.blanks.trim()
 	for i := range s.shards {
-		sh := &s.shards[i]
-		sh.mu.Lock()
-		s.advance(sh, now)
-		l.part = sh.takeReady(l.part, &l.blanks)
-		sh.mu.Unlock()
+		l.part = s.advance(&s.shards[i], now, l.part)
 		if len(l.part) < part && i < shardCount-1 || len(l.part) == 0 {
 			continue
 		}

@@ -15,17 +15,15 @@ func (s *Store) Advance(now time.Time) []*Trace {
 	l.blanks.trim()
 	var out []*Trace
 	for i := range s.shards {
-		sh := &s.shards[i]
-		sh.mu.Lock()
-		s.advance(sh, now)
-		out = sh.takeReady(out, &l.blanks)
-		sh.mu.Unlock()
+		out = s.advance(&s.shards[i], now, out)
 	}
 	return out
 }
 
-// advance settles what is due in a shard. Shard and lending are locked.
-func (s *Store) advance(sh *shard, now time.Time) {
+// advance settles what is due in a shard and appends it. The lending is locked.
+func (s *Store) advance(sh *shard, now time.Time, out []*Trace) []*Trace {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
 	sh.spare.trim()
 	at := now.UnixNano()
 	for e := sh.due(at); e != nil; e = sh.due(at) {
@@ -36,6 +34,7 @@ func (s *Store) advance(sh *shard, now time.Time) {
 		sh.again(e, at+int64(s.config.Linger))
 	}
 	s.tell(sh)
+	return sh.takeReady(out, &s.lending.blanks)
 }
 
 // tell counts the traces that have settled as no longer open. What processors
