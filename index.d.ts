@@ -278,6 +278,30 @@ declare module 'k6/x/continuity' {
   export default http;
 
   /**
+   * All of the default export under its name too, and the types, as `k6/http` has them.
+   *
+   * @example
+   * import { get, expectedStatuses, setResponseCallback } from 'k6/x/continuity';
+   *
+   * setResponseCallback(expectedStatuses(200));
+   *
+   * export default function () {
+   *   console.log(get('http://127.0.0.1:8080/products').trace?.traceId);
+   * }
+   */
+  export * from 'k6/http';
+  export const get: TracedHTTP['get'];
+  export const head: TracedHTTP['head'];
+  export const post: TracedHTTP['post'];
+  export const put: TracedHTTP['put'];
+  export const patch: TracedHTTP['patch'];
+  export const del: TracedHTTP['del'];
+  export const options: TracedHTTP['options'];
+  export const request: TracedHTTP['request'];
+  export const asyncRequest: TracedHTTP['asyncRequest'];
+  export const batch: TracedHTTP['batch'];
+
+  /**
    * A traced client with options of its own. Construct it in the init context.
    *
    * @example

@@ -47,15 +47,17 @@ func (m *RootModule) NewModuleInstance(vu modules.VU) modules.Instance {
 	if err != nil {
 		common.Throw(vu.Runtime(), err)
 	}
-	inst.exports = modules.Exports{Default: client.exports, Named: inst.named()}
+	inst.exports = modules.Exports{Default: client.exports, Named: inst.named(client.exports)}
 	return inst
 }
 
 // Exports implements modules.Instance.
 func (i *instance) Exports() modules.Exports { return i.exports }
 
-func (i *instance) named() map[string]any {
-	return map[string]any{
+// named are the exports with a name: ours, and all of the default export, which
+// k6/http has for `import { get }`, `import * as http` and `require`.
+func (i *instance) named(http *sobek.Object) map[string]any {
+	out := map[string]any{
 		"Client":       i.newJSClient,
 		"span":         i.span,
 		"configure":    i.configure,
@@ -63,6 +65,10 @@ func (i *instance) named() map[string]any {
 		"instrument":   i.instrument,
 		"uninstrument": i.uninstrument,
 	}
+	for _, name := range http.GetOwnPropertyNames() {
+		out[name] = http.Get(name)
+	}
+	return out
 }
 
 // isLoadVU tells the VUs that run iterations from the one that k6 makes first,
