@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/compare/interval"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 )
 
 // apply checks a gate on one run.
@@ -90,7 +91,7 @@ func (g Gate) quantileOf(s *side, c cell) (float64, string) {
 	if d.count() == 0 {
 		return 0, s.label + " has no " + g.metric.name
 	}
-	low, high := d.at(quantileRank(d.count(), g.metric.quantile))
+	low, high := d.at(report.Rank(d.count(), g.metric.quantile))
 	return (low + high) / 2, ""
 }
 

@@ -1,6 +1,9 @@
 package compare
 
-import "github.com/xk6-continuity/xk6-continuity/extension/internal/compare/interval"
+import (
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/compare/interval"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
+)
 
 // distribution is a histogram of milliseconds, as far as quantiles need it.
 type distribution interface {
@@ -18,7 +21,7 @@ func quantileValue(d distribution, q, level float64) (v Value, bounded bool) {
 	if n == 0 {
 		return Value{}, false
 	}
-	low, high := d.at(quantileRank(n, q))
+	low, high := d.at(report.Rank(n, q))
 	v = Value{Value: (low + high) / 2, Low: low, High: high, Total: n}
 	from, to, ok := interval.Ranks(n, q, level)
 	if !ok {
@@ -28,17 +31,6 @@ func quantileValue(d distribution, q, level float64) (v Value, bounded bool) {
 	v.Low, _ = d.at(from)
 	_, v.High = d.at(to)
 	return v, ok
-}
-
-// quantileRank is the 1-based rank of a quantile: the smallest observation that
-// at least q of all do not exceed.
-func quantileRank(n uint64, q float64) uint64 {
-	exact := q * float64(n)
-	rank := uint64(exact)
-	if exact-float64(rank) > 1e-9*exact {
-		rank++
-	}
-	return min(max(rank, 1), n)
 }
 
 // quantileRow compares one quantile of two histograms; nil means that the run

@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/compare/interval"
 )
@@ -145,20 +144,4 @@ func TestQuantileRowMarks(t *testing.T) {
 			assert.Equal(t, c.want, quantileRow("p95", c.base, c.head, 0.95, 0.99).Mark)
 		})
 	}
-}
-
-func TestQuantileRankIsTheSmallestThatCoversTheShare(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		n    uint64
-		q    float64
-		want uint64
-	}{{1, 0.5, 1}, {2, 0.5, 1}, {3, 0.5, 2}, {100, 0.95, 95}, {101, 0.95, 96}, {1000, 0.999, 999}, {10, 1, 10}} {
-		assert.Equal(t, c.want, quantileRank(c.n, c.q), "%d at %v", c.n, c.q)
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.Uint64Range(1, 1<<40).Draw(t, "n")
-		rank := quantileRank(n, rapid.Float64Range(0, 1).Draw(t, "q"))
-		assert.True(t, rank >= 1 && rank <= n)
-	})
 }

@@ -63,11 +63,17 @@ func newTimeline(r *Report) timeline {
 }
 
 // continuity is the bucket's rate in percent, or a gap where nothing was due.
+// A bucket with a break is not at 100.
 func (b Bucket) continuity() *float64 {
-	if due := b.Held + b.Broken; due > 0 {
-		return point(float64(b.Held) / float64(due) * 100)
+	due := b.Held + b.Broken
+	if due == 0 {
+		return nil
 	}
-	return nil
+	rate := float64(b.Held) / float64(due) * 100
+	if b.Broken > 0 {
+		rate = min(rate, 99.999)
+	}
+	return point(rate)
 }
 
 // quantile is one of the bucket's durations, or a gap.
@@ -78,9 +84,11 @@ func (b Bucket) quantile(q float64) *float64 {
 	return point(b.Duration.Quantile(q))
 }
 
-// point is a value with three decimals.
+// point is a value with three decimals, or with all where those would say zero.
 func point(v float64) *float64 {
-	v = round(v)
+	if rounded := round(v); rounded != 0 {
+		v = rounded
+	}
 	return &v
 }
 

@@ -34,7 +34,8 @@ func (r *Report) findings() []finding {
 		"no span arrived from any service, so this says nothing of their context: "+
 			"check where they export to")
 	add(true, r.Totals.HopBreaks > 0,
-		"%s did not appear in the trace", count(r.Totals.HopBreaks, "expected service"))
+		"%s did not appear in the trace: broken, and in no table's row",
+		count(r.Totals.HopBreaks, "expected service"))
 	add(true, s.Failed+s.Dropped+s.InFlight > 0,
 		"%s lost: %d started = %d exported + %d failed + %d dropped + %d in flight",
 		count(s.Failed+s.Dropped+s.InFlight, "client span"),

@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"sort"
 	"time"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
@@ -44,12 +45,28 @@ func (h *Histogram) Count() uint64 {
 }
 
 // Quantile is the duration in milliseconds that a share q of all, 0 to 1, does
-// not exceed. It is 0 for an empty histogram.
+// not exceed: the middle of its bucket. It is 0 for an empty histogram.
 func (h *Histogram) Quantile(q float64) float64 {
-	if h.Count() == 0 {
+	n := h.Count()
+	if n == 0 {
 		return 0
 	}
-	return float64(h.hdr.ValueAtQuantile(q*100)) / 1000
+	high := h.hdr.ValueAtPercentile(float64(Rank(n, q)) / float64(n) * 100)
+	low := sort.Search(int(high), func(v int) bool {
+		return h.hdr.ValuesAreEquivalent(int64(v), high)
+	})
+	return float64(int64(low)+high) / 2000
+}
+
+// Rank is the 1-based rank of the q-quantile of n observations: that of the
+// smallest one that at least a share q of all do not exceed.
+func Rank(n uint64, q float64) uint64 {
+	exact := q * float64(n)
+	rank := uint64(exact)
+	if exact-float64(rank) > 1e-9*exact {
+		rank++
+	}
+	return min(max(rank, 1), n)
 }
 
 // Mean is the mean in milliseconds; 0 for an empty histogram.

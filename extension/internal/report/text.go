@@ -72,11 +72,15 @@ func Printable(s string) string {
 	}, s)
 }
 
-// Percent formats a rate with enough digits to tell one break in a million.
+// Percent formats a rate with enough digits to tell one break in a million. What
+// is rarer is neither all nor nothing.
 func Percent(rate float64) string {
 	s := strconv.FormatFloat(rate*100, 'f', 4, 64)
-	if rate < 1 && s == "100.0000" {
+	switch {
+	case rate < 1 && s == "100.0000":
 		return "<100%"
+	case rate > 0 && s == "0.0000":
+		return "<0.0001%"
 	}
 	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".") + "%"
 }

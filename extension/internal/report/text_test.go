@@ -124,6 +124,7 @@ func TestPercentNeverRoundsABreakAway(t *testing.T) {
 	t.Parallel()
 	for rate, want := range map[float64]string{
 		1: "100%", 0: "0%", 0.5: "50%", 0.999999: "99.9999%", 0.99999999: "<100%", 0.98751: "98.751%",
+		0.00000001: "<0.0001%", 0.000001: "0.0001%",
 	} {
 		assert.Equal(t, want, Percent(rate))
 	}

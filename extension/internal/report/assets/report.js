@@ -66,7 +66,7 @@
   }
   const short = (v) => (v === null || v === undefined ? "–" : String(Number(v.toPrecision(4))));
   const milliseconds = (v) => (v === null || v === undefined ? "–" : v >= 10000 ? short(v / 1000) + " s" : short(v) + " ms");
-  const percent = (v) => (v === null || v === undefined ? "–" : String(Math.floor(v * 1000) / 1000) + " %");
+  const percent = (v) => (v === null || v === undefined ? "–" : String(Number(v.toFixed(3))) + " %");
 
   // The worst minute must be visible: the axis begins below the lowest point.
   function continuityRange() {
