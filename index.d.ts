@@ -193,7 +193,11 @@ declare module 'k6/x/continuity' {
     excludedURLs?: string[];
     /** `'off'` keeps the `continuity/<trace id>-<span id>` suffix off the User-Agent. Default `'user-agent'`. */
     correlate?: 'user-agent' | 'off';
-    /** Records blocked, connecting, TLS, sending and waiting times as span attributes. Default false. */
+    /**
+     * Records times of the connection as span attributes: `continuity.blocked_ms` (waiting for one),
+     * `connecting_ms`, `tls_ms` and `waiting_ms` (for the response). What was under way when the
+     * request failed has ended then. Default false.
+     */
     timings?: boolean;
     /**
      * W3C baggage members sent with every request, behind those of a header that the script

@@ -54,10 +54,10 @@ type Attempt struct {
 	TraceState string              // tracestate as sent, usually empty
 	Start      int64               // Unix time
 	Duration   int64               // until the body was read or closed
-	Blocked    int64               // spent waiting for a connection from the pool
+	Blocked    int64               // waiting for a connection: the pool's, an address, a proxy's
 	Connecting int64               // TCP connect
-	TLS        int64               // TLS handshake
-	Waiting    int64               // from request written to first response byte
+	TLS        int64               // TLS handshakes: the proxy's and the service's
+	Waiting    int64               // from request written to first response byte, or the end
 	Backoff    int64               // waited before this attempt by the retry policy
 	Number     uint16              // 1 for the first attempt of an operation, then 2, 3, …
 	Resend     uint16              // http.request.resend_count: 0 for the first round trip

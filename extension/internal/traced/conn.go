@@ -20,17 +20,40 @@ type connTrace struct {
 	context connContext
 	start   time.Time
 
-	mu                        sync.Mutex
-	attached                  int64
-	gotConn                   int64 // of the first connection
+	mu               sync.Mutex
+	dial             dial
+	searching        int64 // for a connection, since then; 0 while there is one
+	wait             int64 // for connections that were found
+	connecting, tls  int64 // of them
+	wrote, firstByte int64
+	connected        bool
+	sends            uint16
+	remote           net.Addr
+}
+
+// dial is a connection that is being made for the round trip. Another one may be
+// found in the meantime; then it goes on for others.
+type dial struct {
 	connectStart, connectDone int64
+	dialed                    bool // an address answered
 	tlsStart, tlsDone         int64
-	wrote, firstByte          int64
-	dialed                    bool // to an address that answered
-	connected                 bool
-	reused                    bool // the first connection was made for another request
-	sends                     uint16
-	remote                    net.Addr
+	tlsBefore                 int64 // of the handshake with a proxy
+}
+
+// times are what the dial took, up to end if it is not over.
+func (d *dial) times(end int64) (connecting, tls int64) {
+	return between(d.connectStart, d.connectDone, end),
+		d.tlsBefore + between(d.tlsStart, d.tlsDone, end)
+}
+
+// made reports whether the dial is over, so that its times count. Whether a
+// connection of HTTP/2 is said to be reused depends on which of the requests that
+// waited for it was first.
+func (d *dial) made(info httptrace.GotConnInfo) bool {
+	if d.tlsStart != 0 {
+		return d.tlsDone != 0
+	}
+	return !info.Reused
 }
 
 // connTiming is what is known when the round trip is over, in nanoseconds.
@@ -75,11 +98,12 @@ func noHooks() *httptrace.ClientTrace { return &httptrace.ClientTrace{} }
 // attach returns the context that makes the transport call t, and the hooks
 // that ctx already has. The round trip began at start.
 func (t *connTrace) attach(ctx context.Context, start time.Time) context.Context {
-	t.start, t.attached = start, now(start)
+	t.start, t.searching = start, now(start)
 	t.outer = httptrace.ContextClientTrace(ctx)
 	if t.outer != nil {
 		t.hooks = *t.outer
 	}
+	t.hooks.GetConn = t.onGetConn
 	t.hooks.GotConn = t.onGotConn
 	t.hooks.TLSHandshakeStart = t.onTLSStart
 	t.hooks.TLSHandshakeDone = t.onTLSDone
@@ -104,6 +128,20 @@ func (t *connTrace) dialing() context.Context {
 // now is the moment since start; never 0.
 func now(start time.Time) int64 { return max(1, int64(time.Since(start))) }
 
+// onGetConn is called again when the transport sends the request again.
+func (t *connTrace) onGetConn(hostPort string) {
+	if t.outer.GetConn != nil {
+		t.outer.GetConn(hostPort)
+	}
+	at := now(t.start)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.searching == 0 {
+		t.searching, t.dial = at, dial{}
+		t.wrote, t.firstByte = 0, 0
+	}
+}
+
 func (t *connTrace) onGotConn(info httptrace.GotConnInfo) {
 	if t.outer.GotConn != nil {
 		t.outer.GotConn(info)
@@ -111,11 +149,18 @@ func (t *connTrace) onGotConn(info httptrace.GotConnInfo) {
 	at := now(t.start)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.connected {
-		t.gotConn, t.connected, t.reused = at, true, info.Reused
-	}
+	t.connected = true
 	if info.Conn != nil {
 		t.remote = info.Conn.RemoteAddr()
+	}
+	if t.searching == 0 { // HTTP/2 may not say that it searches
+		return
+	}
+	t.wait += at - t.searching
+	t.searching = 0
+	if t.dial.made(info) {
+		connecting, tls := t.dial.times(0)
+		t.connecting, t.tls = t.connecting+connecting, t.tls+tls
 	}
 }
 
@@ -126,8 +171,8 @@ func (t *connTrace) onConnectStart(network, addr string) {
 	at := now(t.start)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.connectStart == 0 { // of several addresses, the first
-		t.connectStart = at
+	if t.dial.connectStart == 0 { // of several addresses, the first
+		t.dial.connectStart = at
 	}
 }
 
@@ -138,23 +183,28 @@ func (t *connTrace) onConnectDone(network, addr string, err error) {
 	at := now(t.start)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err == nil || !t.dialed { // an address that failed after another one is nothing
-		t.connectDone, t.dialed = at, err == nil
+	if err == nil || !t.dial.dialed { // an address that failed after another one is nothing
+		t.dial.connectDone, t.dial.dialed = at, err == nil
 	}
 }
 
+// onTLSStart is called twice with a proxy that speaks TLS.
 func (t *connTrace) onTLSStart() {
 	if t.outer.TLSHandshakeStart != nil {
 		t.outer.TLSHandshakeStart()
 	}
-	t.set(&t.tlsStart)
+	at := now(t.start)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dial.tlsBefore += between(t.dial.tlsStart, t.dial.tlsDone, 0)
+	t.dial.tlsStart, t.dial.tlsDone = at, 0
 }
 
 func (t *connTrace) onTLSDone(state tls.ConnectionState, err error) {
 	if t.outer.TLSHandshakeDone != nil {
 		t.outer.TLSHandshakeDone(state, err)
 	}
-	t.set(&t.tlsDone)
+	t.set(&t.dial.tlsDone)
 }
 
 // onWroteRequest counts a failed write as a send too: the server may have seen
@@ -184,22 +234,31 @@ func (t *connTrace) set(moment *int64) {
 	*moment = at
 }
 
-func (t *connTrace) timing() connTiming {
+// timing is what the round trip took that has ended, that long after its start.
+// What was under way has ended with it.
+func (t *connTrace) timing(end int64) connTiming {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	out := connTiming{
-		connecting: between(t.connectStart, t.connectDone), tls: between(t.tlsStart, t.tlsDone),
-		waiting: between(t.wrote, t.firstByte), connected: t.connected, sends: t.sends,
+		connecting: t.connecting, tls: t.tls, waiting: between(t.wrote, t.firstByte, end),
+		connected: t.connected, sends: t.sends,
 	}
-	if t.reused { // what was dialed is another one, which came too late
-		out.connecting, out.tls = 0, 0
+	wait := t.wait
+	if t.searching != 0 {
+		wait += max(0, end-t.searching)
+		connecting, tls := t.dial.times(end)
+		out.connecting, out.tls = out.connecting+connecting, out.tls+tls
 	}
-	out.blocked = max(0, between(t.attached, t.gotConn)-out.connecting-out.tls)
+	out.blocked = max(0, wait-out.connecting-out.tls)
 	return out
 }
 
-// between is the time from one moment to another; 0 if either never was.
-func between(from, to int64) int64 {
+// between is the time from one moment to another, or to the end if that one never
+// was; 0 if the first never was, or came second.
+func between(from, to, end int64) int64 {
+	if to == 0 {
+		to = end
+	}
 	if from == 0 || to < from {
 		return 0
 	}

@@ -151,7 +151,7 @@ func (x *exchange) endSpan() {
 // complete fills the attempt record.
 func (x *exchange) complete(resp *http.Response, err error) {
 	a := &x.attempt
-	timing := x.conn.timing()
+	timing := x.conn.timing(a.Duration)
 	a.Blocked, a.Connecting = timing.blocked, timing.connecting
 	a.TLS, a.Waiting = timing.tls, timing.waiting
 	a.Sends = timing.sends
