@@ -87,6 +87,13 @@ func (l *link) front() *exchange {
 	return l.queue[0]
 }
 
+// alone reports whether no request waits behind the oldest.
+func (l *link) alone() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queue) == 1
+}
+
 // pop takes the oldest request off the queue.
 func (l *link) pop() {
 	l.mu.Lock()

@@ -22,13 +22,15 @@ type responses struct {
 	current   *exchange  // whose response is under way
 	undecided *undecided // its head, until it is known how to mark it
 	patience  time.Duration
+	served    time.Time // when something came from the service, or could first
+	unused    time.Duration
 	swallow   bool      // the response is replaced
 	closing   *exchange // the last one: the connection ends when it is whole
 	bodySeen  int64     // bytes of the current body's content so far
 }
 
 func newResponses(l *link) *responses {
-	r := &responses{link: l, patience: maxUndecided}
+	r := &responses{link: l, patience: maxUndecided, served: time.Now(), unused: maxUnused}
 	r.parser = httpstream.NewResponseParser(func() string {
 		if x := r.oldest(); x != nil {
 			return x.method
@@ -78,7 +80,9 @@ func (t *ResponseHalf) Pipe(stub *toxics.ToxicStub) {
 		case <-r.deadline():
 		case <-r.wake:
 		case chunk := <-input:
-			r.take(chunk)
+			if r.take(chunk); chunk != nil {
+				r.served = chunk.Timestamp
+			}
 		}
 	}
 }
@@ -146,6 +150,7 @@ func (r *responses) due() {
 		case !x.abort || !r.ready(x):
 			return
 		}
+		x.closing = x.closing || r.stale()
 		r.emit(x.answer.bytes(x))
 		x.took()
 		r.done(x)
@@ -170,6 +175,15 @@ func (r *responses) ready(x *exchange) bool {
 	r.until = time.Time{} // one that is over would wake the half again and again
 	return true
 }
+
+// maxUnused is how long the service's end of a connection may be unused under requests
+// that it does not see. Services close idle connections, many after 5 s and some after
+// 2 s, and would end the client's with a request under way.
+const maxUnused = time.Second
+
+// stale reports whether the connection is to end with the answer that is due, as the
+// service may close its end soon, and no other request waits for its turn.
+func (r *responses) stale() bool { return time.Since(r.served) > r.unused && r.alone() }
 
 // reset ends the connection as a broken one.
 func (r *responses) reset(x *exchange) {

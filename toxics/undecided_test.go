@@ -33,7 +33,9 @@ func asked(t *testing.T, patience time.Duration, attributes string) *wire {
 }
 
 // answers is what the service sends next.
-func (w *wire) answers(text string) { w.back <- &stream.StreamChunk{Data: []byte(text)} }
+func (w *wire) answers(text string) {
+	w.back <- &stream.StreamChunk{Data: []byte(text), Timestamp: time.Now()}
+}
 
 // reads is what the client has got when the output has so many bytes.
 func (w *wire) reads(n int) string {

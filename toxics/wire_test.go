@@ -59,9 +59,10 @@ func newWire(tb testing.TB, specs ...toxicSpec) *wire {
 	return w
 }
 
-// patient makes a half wait for the bytes that decide, however slow the machine is.
+// patient makes a half wait for the bytes that decide, and for the service, however slow
+// the machine is.
 func patient(r *responses) *responses {
-	r.patience = time.Hour
+	r.patience, r.unused = time.Hour, time.Hour
 	return r
 }
 
@@ -87,7 +88,7 @@ func (w *wire) feed(
 		if cut <= from {
 			continue
 		}
-		to <- &stream.StreamChunk{Data: bytes.Clone(data[from:cut])}
+		to <- &stream.StreamChunk{Data: bytes.Clone(data[from:cut]), Timestamp: time.Now()}
 		from = cut
 		w.disturb(stub, half)
 	}
