@@ -20,6 +20,7 @@ type requests struct {
 	spare    *exchange // for the next; nil for none
 	dropping bool      // the rest of an aborted request's body
 	discard  bool      // all that comes: the connection is to be reset
+	lost     bool      // where an aborted request ends: the connection is to end
 	stirs    bool      // the end of current matters to the response half
 	stirred  bool      // the response half has something to do
 }
@@ -49,6 +50,10 @@ func (t *RequestHalf) Pipe(stub *toxics.ToxicStub) {
 			return
 		}
 		r.tell()
+		if r.lost {
+			finish(stub)
+			return
+		}
 		if r.eof && r.held == nil {
 			stub.Close()
 			return
@@ -152,6 +157,10 @@ func (r *requests) part(part *httpstream.Part) {
 			r.end()
 		}
 	case httpstream.KindOpaque:
+		if r.dropping {
+			r.discard, r.lost = true, true
+			return
+		}
 		r.passThrough()
 		r.emit(part.Data)
 	case httpstream.KindNone:

@@ -248,7 +248,7 @@ func (r *responses) begin() {
 	r.current, r.bodySeen, r.swallow = x, 0, x.answer != nil
 	switch {
 	case r.swallow:
-		if !part.Head.KeepsAlive() || r.parser.UntilClose() {
+		if !part.Head.KeepsAlive() || r.parser.UntilClose() || r.parser.Opaque() {
 			x.closing = true
 		}
 		r.emit(x.answer.bytes(x))

@@ -1,0 +1,41 @@
+package toxics
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// TestAReplacedUpgradeEndsTheConnection: the service speaks another protocol from there
+// on, and the client does not.
+func TestAReplacedUpgradeEndsTheConnection(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, toxicSpec{"http_status", `{"mode":"replace"}`})
+	w.start()
+	w.sends("GET /hit/1 HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: b\r\n\r\n")
+	<-w.out
+	w.answers("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: b\r\n\r\n")
+	const replaced = "HTTP/1.1 503 Service Unavailable\r\n" +
+		"X-Toxic: http_status; mode=replace; name=x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+	within(t, func() { assert.Equal(t, replaced, w.reads(len(replaced)+1)) })
+	w.hangsUp()
+	assert.Empty(t, untilEnd(w.out))
+}
+
+// TestNothingOfAnAbortedRequestPasses, even if the end of its body cannot be told. Its
+// answer goes out, and the connection ends.
+func TestNothingOfAnAbortedRequestPasses(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, toxicSpec{"http_status", `{"match":{"path":"/hit/*"}}`})
+	w.start()
+	go func() {
+		w.sends("POST /hit/1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" + getHit)
+		w.sends(getHit)
+		close(w.in)
+	}()
+	assert.Equal(t, keptOpen, string((<-w.sent).Data))
+	within(t, func() { assert.Empty(t, untilEnd(w.out)) })
+	close(w.back) // as toxiproxy has closed the service's end
+	assert.Empty(t, untilEnd(w.sent))
+	assert.Equal(t, Counts{Seen: 1, Selected: 1, Injected: 1, Marked: 1}, w.counts())
+}
