@@ -2,6 +2,7 @@ package toxics
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -38,4 +39,19 @@ func TestNothingOfAnAbortedRequestPasses(t *testing.T) {
 	close(w.back) // as toxiproxy has closed the service's end
 	assert.Empty(t, untilEnd(w.sent))
 	assert.Equal(t, Counts{Seen: 1, Selected: 1, Injected: 1, Marked: 1}, w.counts())
+}
+
+// TestAFullQueueIsWaitedFor without looking at it again and again.
+func TestAFullQueueIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	l := newLink(NewHub(t.Name()))
+	l.hub.Close()
+	for pushed(l) {
+		continue
+	}
+	r := newRequests(l)
+	r.held, r.until = &exchange{chosen: true}, time.Now().Add(-time.Second)
+	r.admit()
+	assert.NotNil(t, r.held)
+	assert.Nil(t, r.deadline(), "nothing wakes the half but room")
 }

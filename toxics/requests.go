@@ -174,12 +174,13 @@ func (r *requests) admit() {
 	if r.waits() {
 		return
 	}
+	r.until = time.Time{} // one that is over would wake the half again and again
 	abort, cut, head, bodyless := x.abort, x.cut.kind, x.head.Bytes(), x.bodyless
 	var ok bool
 	if r.spare, ok = r.push(x); !ok {
 		return
 	}
-	r.held, r.until = nil, time.Time{}
+	r.held = nil
 	r.current, r.stirs = x, abort || cut != noCut
 	switch {
 	case cut == resetBefore:
