@@ -21,6 +21,7 @@ type fake struct {
 	log    []string
 	in     map[string]bool
 	fail   map[string]error            // by the first word and the toxic
+	slow   map[string]time.Duration    // ditto
 	refuse bool                        // counters cannot be read
 	counts map[[2]string]toxics.Counts // by toxic and phase
 	phase  map[string]string           // that a toxic was put in for last
@@ -36,6 +37,7 @@ func newFake() *fake {
 
 func (f *fake) note(what, toxic string) error {
 	f.log = append(f.log, fmt.Sprintf("%s %s %s", time.Since(f.began), what, toxic))
+	time.Sleep(f.slow[what+" "+toxic])
 	return f.fail[what+" "+toxic]
 }
 

@@ -141,22 +141,26 @@ func (p *Plan) Validate(proxies []string, ctl Controller) error {
 }
 
 // Duration is the time from the start of the first phase to the end of the last.
-func (p *Plan) Duration() (sum time.Duration) {
+func (p *Plan) Duration() time.Duration { return p.end(len(p.Phases) - 1) }
+
+// at is the phase that runs when so much of the plan has passed. After the plan it
+// is the number of phases.
+func (p *Plan) at(elapsed time.Duration) int {
+	var end time.Duration
 	for i := range p.Phases {
+		if end += p.Phases[i].Duration; elapsed < end {
+			return i
+		}
+	}
+	return len(p.Phases)
+}
+
+// end is the time from the start of the plan to the end of a phase.
+func (p *Plan) end(index int) (sum time.Duration) {
+	for i := range p.Phases[:index+1] {
 		sum += p.Phases[i].Duration
 	}
 	return sum
-}
-
-// at is the phase that runs when so much of the plan has passed, and when it
-// ends. After the plan it is the number of phases.
-func (p *Plan) at(elapsed time.Duration) (index int, end time.Duration) {
-	for i := range p.Phases {
-		if end += p.Phases[i].Duration; elapsed < end {
-			return i, end
-		}
-	}
-	return len(p.Phases), end
 }
 
 // Fingerprint is the same for equal plans, in 16 hexadecimal digits.

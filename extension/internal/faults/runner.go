@@ -70,7 +70,7 @@ func (r *Runner) Start(ctx context.Context) error {
 		return err
 	}
 	r.driver, r.started = term.Driver, time.Now().Add(-term.Elapsed)
-	r.index, _ = r.plan.at(term.Elapsed)
+	r.index = r.plan.at(term.Elapsed)
 	if err := r.enter(ctx); err != nil {
 		return errors.Join(err, r.end(ctx))
 	}
@@ -99,23 +99,25 @@ func (r *Runner) run(ctx context.Context) {
 		renewals = ticker.C
 	}
 	for {
-		_, end := r.plan.at(time.Since(r.started))
-		boundary := time.NewTimer(time.Until(r.started.Add(end)))
-		if r.index >= len(r.plan.Phases) {
-			boundary.Stop()
-		}
 		select {
-		case <-boundary.C:
+		case <-r.boundary():
 		case <-renewals:
 			r.complainUnlessStopped(ctx, r.renew(ctx))
 		case <-ctx.Done():
-			boundary.Stop()
 			r.complain(r.end(context.WithoutCancel(ctx)))
 			return
 		}
-		boundary.Stop()
 		r.complainUnlessStopped(ctx, r.move(ctx))
 	}
+}
+
+// boundary fires when the running phase has come to its end, which may have passed; nil
+// behind the plan.
+func (r *Runner) boundary() <-chan time.Time {
+	if r.index >= len(r.plan.Phases) {
+		return nil
+	}
+	return time.After(time.Until(r.started.Add(r.plan.end(r.index))))
 }
 
 func (r *Runner) end(ctx context.Context) error {
@@ -162,7 +164,7 @@ func (r *Runner) renew(ctx context.Context) error {
 
 // move ends the running phase and starts the next if its time has come.
 func (r *Runner) move(ctx context.Context) error {
-	index, _ := r.plan.at(time.Since(r.started))
+	index := r.plan.at(time.Since(r.started))
 	if index <= r.index {
 		return nil
 	}

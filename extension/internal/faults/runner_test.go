@@ -247,3 +247,22 @@ func TestCountersThatCannotBeReadAreToldOfAndKept(t *testing.T) {
 		assert.EqualValues(t, 4, run.ledger.Rows(nil)[0].Seen)
 	})
 }
+
+// TestAPhaseThatBeganDuringAChangeIsNotLeftOut: to take toxics out and put them in may
+// take its time.
+func TestAPhaseThatBeganDuringAChangeIsNotLeftOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		run := newRun(t, `{"name":"p","phases":[
+			{"name":"one","duration":"1s","toxics":[{"proxy":"shop","name":"a","type":"http_status"}]},
+			{"name":"two","duration":"1s"},
+			{"name":"three","duration":"10s"}]}`)
+		run.ctl.slow = map[string]time.Duration{"add a": 1500 * time.Millisecond}
+		require.NoError(t, run.Start(context.Background()))
+		synctest.Wait()
+		assert.Equal(t, "two", run.Phase(), "1.5 s of the plan have passed")
+		wait(500 * time.Millisecond)
+		assert.Equal(t, "three", run.Phase())
+		require.NoError(t, run.Stop(context.Background()))
+	})
+}
