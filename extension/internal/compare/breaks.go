@@ -1,6 +1,9 @@
 package compare
 
-import "github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
+import (
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/compare/interval"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
+)
 
 // The kinds of break that are not verdicts.
 const (
@@ -12,8 +15,9 @@ const (
 const maxExamples = 3
 
 // newBreaks lists the ways in which head breaks and base never did. It is not a
-// test of significance: the first trace that breaks in a new way is news. Breaks
-// that a toxic says it caused are left out: the plan asked for them.
+// test of significance: the first trace that breaks in a new way is news, and says
+// whether chance could explain it. Breaks that a toxic says it caused are left
+// out: the plan asked for them.
 func newBreaks(base, head *side) []NewBreak {
 	list := newVerdicts(base, head)
 	list = append(list, newOrphans(base, head)...)
@@ -22,13 +26,17 @@ func newBreaks(base, head *side) []NewBreak {
 
 func newVerdicts(base, head *side) []NewBreak {
 	var list []NewBreak
-	expected := head.continuity().Trials
+	due := head.continuity().Trials
 	for _, v := range verdict.All() {
 		count := head.uncaused(v)
-		if !v.Broken() || count == 0 || base.uncaused(v) > 0 {
+		if !v.Broken() || count == 0 || base.perhapsUncaused(v) > 0 {
 			continue
 		}
-		b := NewBreak{Kind: v.String(), Count: count, Of: expected}
+		b := NewBreak{Kind: v.String(), Count: count, Of: due}
+		was := interval.Proportion{Trials: base.continuity().Trials}
+		now := interval.Proportion{Hits: min(count, due), Trials: due}
+		row := rateRow("", &was, &now, confidence, LowerIsBetter)
+		b.P = row.fisher()
 		b.Examples = first(head.examples(v), maxExamples)
 		list = append(list, b)
 	}
@@ -37,21 +45,37 @@ func newVerdicts(base, head *side) []NewBreak {
 
 func first[T any](list []T, n int) []T { return list[:min(n, len(list))] }
 
-// newOrphans lists edges on which only head's spans lost their parent. Edges
-// that the base did not have are rows that appeared, and orphans on them count.
+// newOrphans lists the edges on which head's spans lost their parent, and base's
+// did not. Where the base lost parents elsewhere, orphans are nothing new: some
+// edge or other will have its first one. There the table of edges judges those
+// that both runs have, and an edge that only head has is judged by its orphans
+// among all spans.
 func newOrphans(base, head *side) []NewBreak {
-	clean := make(map[string]bool)
+	before := make(map[string]interval.Proportion)
 	for _, e := range base.edges() {
-		clean[e.name] = e.Hits == e.Trials
+		before[e.name] = e.Proportion
 	}
+	edges, clean := head.edges(), base.orphans() == 0
+	level := jointLevel(len(edges))
 	var list []NewBreak
-	for _, e := range head.edges() {
-		wasClean, known := clean[e.name]
-		if orphans := e.Trials - e.Hits; orphans > 0 && (wasClean || !known) {
-			list = append(list, NewBreak{
-				Kind: breakOrphans, Where: e.name, Count: orphans, Of: e.Trials,
-			})
+	for _, e := range edges {
+		orphans := e.Trials - e.Hits
+		was, known := before[e.name]
+		if orphans == 0 || known && (!clean || was.Hits < was.Trials) {
+			continue
 		}
+		was.Hits = 0
+		now := interval.Proportion{Hits: orphans, Trials: e.Trials}
+		if !known {
+			was.Trials, now.Trials = base.hops(), head.hops()
+		}
+		row := rateRow("", &was, &now, level, LowerIsBetter)
+		if !clean && row.Mark != MarkWorse {
+			continue
+		}
+		list = append(list, NewBreak{
+			Kind: breakOrphans, Where: e.name, Count: orphans, Of: e.Trials, P: row.fisher(),
+		})
 	}
 	return list
 }
@@ -65,17 +89,20 @@ func newlyDisconnected(base, head *side) []NewBreak {
 	for _, s := range head.services() {
 		now[s.name] = s
 	}
+	services := base.services()
+	level := jointLevel(len(services))
 	var list []NewBreak
-	for _, s := range base.services() {
+	for _, s := range services {
 		h := now[s.name]
 		if h.Hits > 0 {
 			continue
 		}
 		h.Trials = max(h.Trials, head.operations())
-		row := rateRow(s.name, &s.Proportion, &h.Proportion, confidence, HigherIsBetter)
+		row := rateRow(s.name, &s.Proportion, &h.Proportion, level, HigherIsBetter)
 		if row.Mark == MarkWorse {
 			list = append(list, NewBreak{
 				Kind: breakDisconnected, Where: s.name, Count: h.Trials, Of: h.Trials,
+				P: row.fisher(),
 			})
 		}
 	}

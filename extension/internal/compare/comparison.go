@@ -62,16 +62,28 @@ type Head struct {
 
 // NewBreak is a way to break that the base did not have.
 type NewBreak struct {
-	Kind     string    `json:"kind"`  // verdict, "orphans" or "disconnected"
-	Where    string    `json:"where"` // edge or service; empty for the whole run
-	Count    uint64    `json:"count"`
-	Of       uint64    `json:"of"`
+	Kind  string `json:"kind"`  // verdict, "orphans" or "disconnected"
+	Where string `json:"where"` // edge or service; empty for the whole run
+	Count uint64 `json:"count"`
+	Of    uint64 `json:"of"`
+	// P is the p-value of Fisher's exact test that base and head break so at one
+	// rate, where it was needed: a break is new by its count, not by this test.
+	P        *float64  `json:"fisher_p,omitempty"`
 	Examples []Example `json:"examples,omitempty"`
 }
 
 // String returns the break as one phrase.
 func (b NewBreak) String() string {
-	return fmt.Sprintf("new kind of break: %s, %d of %d", b.name(), b.Count, b.Of)
+	return "new kind of break: " + b.name() + ", " + b.share()
+}
+
+// share says how often it broke, and whether that proves anything.
+func (b NewBreak) share() string {
+	text := fmt.Sprintf("%d of %d", b.Count, b.Of)
+	if b.P != nil && *b.P >= 1-confidence {
+		text += fmt.Sprintf(", as chance could explain (p = %.2g)", *b.P)
+	}
+	return text
 }
 
 func (b NewBreak) name() string {

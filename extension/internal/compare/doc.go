@@ -18,8 +18,15 @@
 // zero (order-statistic limits of both quantiles, widened by the histograms'
 // bucket width). The intervals of one table hold together at 95 %: a table of m
 // rows uses the level 1 - 0.05/m for each (Bonferroni), so twenty endpoints do
-// not bring one false alarm along. Everything else prints `~`. Attempts are taken
-// as independent; if faults come in bursts, the intervals are too narrow.
+// not bring one false alarm along. Everything else prints `~`. Every run
+// after the base is judged on its own: of many equal ones, one in forty looks worse.
+//
+// Attempts are taken as independent. Where they break together, all of a trace
+// or all of a bad second, the intervals are too narrow by the square root of how
+// many do: of two equal runs whose attempts share their fate by fives, continuity
+// is marked in 43 of 100 comparisons instead of 5. Nor do the intervals know how
+// runs of one system differ from day to day, or which difference matters: of
+// millions of attempts the smallest is significant. Repeat the runs, and set gates.
 //
 // # What is a regression
 //
@@ -29,9 +36,14 @@
 //   - a broken verdict (restarted, reparented, span_lost, missing), not caused by
 //     an injected context break, occurs that the base never had, however rarely:
 //     a trace that breaks in a new way is a finding, not a fluctuation;
-//   - on an edge between services significantly more spans have lost their parent;
+//   - spans have lost their parent and none had in the base, or significantly more
+//     have on an edge between services;
 //   - a service that was connected in traces of the base is in none of head's,
 //     and chance does not explain it.
+//
+// That something is new is no test: of two equal runs with one such break each on
+// average, nearly one comparison in four has it in the second run only. What chance
+// could explain says so; where that is not wanted, use gates.
 //
 // With gates, the gates alone decide. Latency never fails a run without a gate.
 package compare

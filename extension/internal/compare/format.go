@@ -15,6 +15,11 @@ const (
 	maxLine = 400
 )
 
+// legend says how to read the marks and intervals of tables.
+const legend = "~ chance explains it, = no difference, ? too few observations. Intervals\n" +
+	"are of 95 %: the run's continuity alone, the rows of a table together. They take\n" +
+	"attempts as independent: where many break at once, they are too narrow."
+
 // name makes a string that somebody else chose fit for one cell of a table.
 func name(s string) string { return cut(Clean(s), maxName) }
 
@@ -138,7 +143,7 @@ func relativeText(r Row) string {
 }
 
 func limitsText(r Row) string {
-	if r.Change == nil || r.Unit == UnitCount {
+	if r.Change == nil || r.Level == 0 {
 		return ""
 	}
 	return "[" + signed(r.Change.Low, r.Unit) + ", " + signed(r.Change.High, r.Unit) + "]"

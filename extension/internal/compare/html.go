@@ -56,6 +56,7 @@ func WriteHTML(w io.Writer, c *Comparison) error {
 	t, err := template.New("compare").Funcs(template.FuncMap{
 		"name": name, "line": line, "mark": markText, "example": exampleText,
 		"value":  valueText,
+		"legend": func() string { return legend },
 		"change": changeText, "relative": relativeText, "limits": limitsText,
 	}).Parse(pageTemplate)
 	if err != nil {
@@ -106,7 +107,7 @@ func newPageHead(base, label string, h Head) pageHead {
 func tableScales(t Table) map[Unit]float64 {
 	scales, fallback := map[Unit]float64{}, map[Unit]float64{}
 	for _, r := range t.Rows {
-		if r.Change == nil {
+		if r.Change == nil || r.Level == 0 {
 			continue
 		}
 		reach := math.Max(math.Abs(r.Change.Low), math.Abs(r.Change.High))
@@ -124,7 +125,7 @@ func tableScales(t Table) map[Unit]float64 {
 }
 
 func newPlot(r Row, scale float64) *plot {
-	if r.Change == nil || r.Unit == UnitCount || scale == 0 || math.IsInf(scale, 0) {
+	if r.Change == nil || r.Level == 0 || scale == 0 || math.IsInf(scale, 0) {
 		return nil
 	}
 	at := func(v float64) string {

@@ -20,6 +20,7 @@ func WriteMarkdown(w io.Writer, c *Comparison) error {
 	for i, h := range c.Heads {
 		p.markdownHead(c, i, h)
 	}
+	p.line("<sub>" + strings.Replace(legend, "~", `\~`, 1) + "</sub>")
 	return p.err
 }
 
@@ -111,7 +112,7 @@ func (p *printer) markdownHead(c *Comparison, i int, h Head) {
 		p.line("")
 	}
 	for _, b := range h.NewBreaks {
-		p.line(fmt.Sprintf("**New kind of break:** %s, %d of %d", code(b.name()), b.Count, b.Of))
+		p.line("**New kind of break:** " + code(b.name()) + ", " + b.share())
 		p.line("")
 		for _, e := range b.Examples {
 			p.line("- " + code(exampleText(e)))

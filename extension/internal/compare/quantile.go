@@ -48,6 +48,9 @@ func quantileRow(name string, base, head distribution, q, level float64) Row {
 		v, boundedHead = quantileValue(head, q, level)
 		row.Head = &v
 	}
+	if row.Base != nil && !boundedBase || row.Head != nil && !boundedHead {
+		row.Level = 0 // the extremes of what was observed are no interval
+	}
 	switch {
 	case row.Base == nil && row.Head == nil:
 		row.Mark = MarkUnknown

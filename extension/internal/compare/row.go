@@ -78,7 +78,10 @@ type Row struct {
 	Head   *Value  `json:"head,omitempty"`
 	Change *Change `json:"change,omitempty"`
 	Mark   Mark    `json:"mark"`
-	Level  float64 `json:"level,omitempty"` // confidence of this row's intervals
+	// Level is the confidence of this row's intervals. It is absent where a
+	// quantile has too few observations: low and high are then the extremes of what
+	// was observed, and no interval.
+	Level float64 `json:"level,omitempty"`
 }
 
 // Table is a list of rows with something in common.
@@ -161,6 +164,14 @@ func (r *Row) compareRates(base, head interval.Proportion, d Direction) {
 	default:
 		r.Mark = MarkNoise
 	}
+}
+
+// fisher is the p-value of the row's exact test; nil where there was none.
+func (r *Row) fisher() *float64 {
+	if r.Change == nil {
+		return nil
+	}
+	return r.Change.P
 }
 
 // tiny reports whether any expected count of the two-by-two table is below

@@ -29,6 +29,10 @@ func WriteText(w io.Writer, c *Comparison, o TextOptions) error {
 	for i, h := range c.Heads {
 		p.head(c, i, h)
 	}
+	p.line("")
+	for text := range strings.SplitSeq(legend, "\n") {
+		p.line(p.paint(dim, text))
+	}
 	p.verdict(c)
 	return p.err
 }

@@ -92,6 +92,14 @@ func (s *side) edges() []share {
 	return list
 }
 
+// hops is the number of spans on all edges.
+func (s *side) hops() (total uint64) {
+	for _, e := range s.report.Edges {
+		total += e.Spans
+	}
+	return total
+}
+
 // operations is the number of logical requests: attempts that are no retries.
 func (s *side) operations() uint64 {
 	return s.attempts() - min(s.counts.Retries, s.attempts())
@@ -158,10 +166,18 @@ func (s *side) orphans() (total uint64) {
 }
 
 // uncaused returns how many attempts at least have a broken verdict that no
-// toxic explains: the report counts caused breaks over all verdicts together.
+// toxic explains: the report counts caused breaks, and those of which that cannot
+// be told, over all verdicts together.
 func (s *side) uncaused(v verdict.Verdict) uint64 {
 	n, c := s.verdict(v), s.report.Control
-	return min(n-min(n, c.Detected), c.FalseBreak)
+	return n - min(n, s.counts.Broken-min(s.counts.Broken, c.FalseBreak))
+}
+
+// perhapsUncaused returns how many attempts at most have a broken verdict that no
+// toxic explains.
+func (s *side) perhapsUncaused(v verdict.Verdict) uint64 {
+	broken := s.counts.Broken
+	return min(s.verdict(v), broken-min(broken, s.report.Control.Detected))
 }
 
 // examples returns the example traces of one verdict, each by its first attempt

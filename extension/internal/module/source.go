@@ -6,6 +6,7 @@ import (
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/backend"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/compare/interval"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 )
 
 // tenantVariable names the tenant of a Tempo that has several, without the prefix.
@@ -48,9 +49,15 @@ func (r *run) closeFeed() {
 		return
 	}
 	_, held, broken := r.builder.Report(time.Now()).Continuity()
+	r.warn(sampled(asked, left, held, broken))
+}
+
+// sampled says what a sample proves of all. The interval is exact: nearly all
+// traces hold, and there the usual approximations promise too much.
+func sampled(asked, left, held, broken uint64) string {
 	const level = 0.95
-	i := interval.Wilson(interval.Proportion{Hits: held, Trials: held + broken}, level)
-	r.warn(fmt.Sprintf("the source was asked for a sample of %d of %d traces: "+
-		"with 95 %% confidence the continuity of all is between %.2f %% and %.2f %%",
-		asked, asked+left, 100*i.Low, 100*i.High))
+	i := interval.ClopperPearson(interval.Proportion{Hits: held, Trials: held + broken}, level)
+	return fmt.Sprintf("the source was asked for a sample of %d of %d traces: with 95 %% "+
+		"confidence the continuity of all is between %s and %s, if attempts break independently",
+		asked, asked+left, report.Percent(i.Low), report.Percent(i.High))
 }

@@ -1,0 +1,112 @@
+package compare
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
+)
+
+// calls are 500 calls on each of 30 edges, of which one loses its parent where
+// an edge is said to be hit.
+func calls(tb testing.TB, hit func(edge int) bool, more ...verdict.Edge) *report.Report {
+	tb.Helper()
+	g := group{phase: "a", name: "n", number: 1, verdict: verdict.Continued, n: 1, ms: 1, edges: more}
+	for i := range 30 {
+		e := verdict.Edge{From: "gateway", To: fmt.Sprint("service ", i), Spans: 500}
+		if hit(i) {
+			e.Orphans = 1
+		}
+		g.edges = append(g.edges, e)
+	}
+	return made(tb, "run", 1, g)
+}
+
+// Where spans lose their parent now and then, every run has edges on which the
+// other one has no orphan.
+func TestOrphansOnOtherEdgesThanBeforeAreNothingNew(t *testing.T) {
+	t.Parallel()
+	early, late := func(i int) bool { return i < 5 }, func(i int) bool { return i >= 25 }
+	assert.Empty(t, compared(t, Options{}, calls(t, early), calls(t, late)).Regressions)
+	stray := verdict.Edge{From: verdict.Unknown, To: "service 1", Spans: 1, Orphans: 1}
+	base := calls(t, early)
+	assert.Empty(t, compared(t, Options{}, base, calls(t, late, stray)).Regressions)
+	stray.Spans, stray.Orphans = 60, 60
+	found := compared(t, Options{}, base, calls(t, late, stray)).Regressions
+	require.Len(t, found, 1)
+	assert.Equal(t, "new kind of break: orphans on (unknown) -> service 1, 60 of 60", found[0].What)
+	never := func(int) bool { return false }
+	assert.Len(t, compared(t, Options{}, calls(t, never), calls(t, late)).Regressions, 5)
+}
+
+// Of a break that got no answer nobody can tell whether a toxic caused it.
+func TestABreakThatTheBaseMayHaveHadIsNotNew(t *testing.T) {
+	t.Parallel()
+	run := func(restarted int, c report.Control) *report.Report {
+		r := made(t, "run", 2,
+			group{phase: "a", name: "n", number: 1, verdict: verdict.Continued, n: 1000, ms: 10},
+			group{phase: "a", name: "n", number: 1, verdict: verdict.Restarted, n: restarted, ms: 10})
+		r.Control = c
+		return r
+	}
+	news := func(base, head *report.Report) int {
+		return len(compared(t, Options{}, base, head).Heads[0].NewBreaks)
+	}
+	head := run(1, report.Control{FalseBreak: 1})
+	assert.Equal(t, 1, news(run(0, report.Control{}), head))
+	assert.Equal(t, 1, news(run(10, report.Control{Injected: 10, Detected: 10}), head))
+	assert.Zero(t, news(run(10, report.Control{Unsure: 10}), head))
+	assert.Zero(t, news(run(10, report.Control{Injected: 9, Detected: 9, Unsure: 1}), head))
+	assert.Zero(t, news(run(0, report.Control{}), run(3, report.Control{Unsure: 3})))
+}
+
+func TestManyServicesRaiseNoFalseAlarmOfOneThatIsAbsent(t *testing.T) {
+	t.Parallel()
+	run := func(services, reached int) *report.Report {
+		g := group{phase: "a", name: "n", number: 1, verdict: verdict.Continued, ms: 1}
+		far := g
+		g.n, far.n = 500-reached, reached
+		for i := range services {
+			far.services = append(far.services,
+				verdict.Presence{Service: fmt.Sprint("service ", i), Connected: true})
+		}
+		return made(t, "run", 3, g, far)
+	}
+	assert.Len(t, compared(t, Options{}, run(1, 6), run(1, 0)).Regressions, 1)
+	assert.Empty(t, compared(t, Options{}, run(30, 6), run(30, 0)).Regressions)
+	assert.Len(t, compared(t, Options{}, run(30, 60), run(30, 0)).Regressions, 30)
+}
+
+func TestANewBreakSaysWhetherChanceCouldExplainIt(t *testing.T) {
+	t.Parallel()
+	run := func(missing int) *report.Report {
+		return made(t, "run", 4,
+			group{phase: "a", name: "n", number: 1, verdict: verdict.Continued, n: 1000 - missing, ms: 10},
+			group{phase: "a", name: "n", number: 1, verdict: verdict.Missing, n: missing, ms: 10})
+	}
+	for missing, want := range map[int]string{
+		1:   "new kind of break: missing, 1 of 1000, as chance could explain (p = 1)",
+		5:   "new kind of break: missing, 5 of 1000, as chance could explain (p = 0.062)",
+		6:   "new kind of break: missing, 6 of 1000",
+		100: "new kind of break: missing, 100 of 1000",
+	} {
+		breaks := compared(t, Options{}, run(0), run(missing)).Heads[0].NewBreaks
+		require.Len(t, breaks, 1)
+		assert.Equal(t, want, breaks[0].String())
+	}
+}
+
+func TestAQuantileOfTooFewObservationsHasNoInterval(t *testing.T) {
+	t.Parallel()
+	few := values{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+	row := quantileRow("p99", few, values{2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, 0.99, 0.95)
+	assert.Equal(t, MarkUnknown, row.Mark)
+	assert.Zero(t, row.Level)
+	assert.Empty(t, limitsText(row))
+	assert.Equal(t, "+1.00 ms", changeText(row))
+	assert.Nil(t, newPlot(row, 10))
+}
