@@ -113,9 +113,15 @@ func (c Counts) Plus(other Counts) Counts {
 	return c
 }
 
-// Minus takes off what had been counted before.
-func (c Counts) Minus(before Counts) Counts {
+// Since is what was counted after others were read. Counts that are lower have started
+// anew, as those of a proxy do that was made again: all of them were counted since.
+func (c Counts) Since(before Counts) Counts {
 	to, from := c.parts(), before.parts()
+	for i := range to {
+		if *to[i] < *from[i] {
+			return c
+		}
+	}
 	for i := range to {
 		*to[i] -= *from[i]
 	}
@@ -163,7 +169,7 @@ func (h *Hub) Counters() []Counters {
 }
 
 func (h *Hub) counters(r *rule) Counters {
-	now := h.complete(r.counts.read().Minus(r.base))
+	now := h.complete(r.counts.read().Since(r.base))
 	return Counters{Name: r.name, Type: r.kind, Mode: r.mode, Phase: r.phase, Counts: now}
 }
 

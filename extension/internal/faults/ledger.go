@@ -53,8 +53,12 @@ func (t Toxic) key() toxicKey {
 	return toxicKey{t.Proxy, t.Name, t.Type, phase}
 }
 
-// read remembers the counters of now. The lock is held.
+// read remembers the counters of now; nil are some that could not be read. The lock is
+// held.
 func (l *Ledger) read(now []Counters) {
+	if now == nil {
+		return
+	}
 	l.last = make(map[toxicKey]Counters, len(now))
 	for _, c := range now {
 		l.last[toxicKey{c.Proxy, c.Name, c.Type, c.Phase}] = c
@@ -129,9 +133,7 @@ func (l *Ledger) Unmet(now []Counters) []Row {
 func (l *Ledger) Rows(now []Counters) []Row {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now != nil {
-		l.read(now)
-	}
+	l.read(now)
 	var rows []ordered
 	for key, marks := range l.marks {
 		current, known := l.last[key]
@@ -194,9 +196,10 @@ func sorted(rows []ordered) []Row {
 	return out
 }
 
+// row is what was counted from the mark to the end.
 func (m *mark) row(key toxicKey, end toxics.Counts) Row {
 	return Row{
 		Phase: m.phase, Proxy: key.proxy, Toxic: key.name, Type: key.kind, Mode: m.mode,
-		Counts: end.Minus(m.base),
+		Counts: end.Since(m.base),
 	}
 }

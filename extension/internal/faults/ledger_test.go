@@ -52,3 +52,52 @@ func TestToxicsOfTheScriptAreBounded(t *testing.T) {
 	}, rows[:2])
 	assert.Equal(t, "storm", rows[2].Phase)
 }
+
+// shares are the phases of a toxic of the script with the requests that it met.
+func shares(ledger *faults.Ledger, now []faults.Counters) map[string]uint64 {
+	out := make(map[string]uint64)
+	for _, row := range ledger.Rows(now) {
+		out[row.Phase] = row.Seen
+	}
+	return out
+}
+
+// TestCountersThatStartAnew: somebody has made the proxy again, or the server.
+func TestCountersThatStartAnew(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		now  []faults.Counters
+		want map[string]uint64
+	}{
+		"the proxy was made again": {[]faults.Counters{counted("shop", "a", 3)}, map[string]uint64{"one": 10, "two": 3}},
+		"and has met more requests": {
+			[]faults.Counters{{Proxy: "shop", Counters: toxics.Counters{
+				Name: "a", Type: "http_status", Counts: toxics.Counts{Seen: 12, Selected: 1},
+			}}},
+			map[string]uint64{"one": 10, "two": 12},
+		},
+		"the server has no toxics":  {[]faults.Counters{}, map[string]uint64{"one": 10}},
+		"the server cannot be read": {nil, map[string]uint64{"one": 10}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var ledger faults.Ledger
+			ledger.Enter("one", nil, nil)
+			ledger.Script(faults.Toxic{Proxy: "shop", Name: "a", Type: "http_status"}, nil)
+			ledger.Enter("two", nil, []faults.Counters{counted("shop", "a", 10)})
+			assert.Equal(t, c.want, shares(&ledger, c.now))
+		})
+	}
+}
+
+// TestCountersThatCannotBeReadBetweenPhases are taken to be those that were read last.
+func TestCountersThatCannotBeReadBetweenPhases(t *testing.T) {
+	t.Parallel()
+	var ledger faults.Ledger
+	ledger.Enter("one", nil, nil)
+	ledger.Script(faults.Toxic{Proxy: "shop", Name: "a", Type: "http_status"}, nil)
+	ledger.Unmet([]faults.Counters{counted("shop", "a", 10)})
+	ledger.Enter("two", nil, nil)
+	assert.Equal(t, map[string]uint64{"one": 10, "two": 5},
+		shares(&ledger, []faults.Counters{counted("shop", "a", 15)}))
+}
