@@ -60,8 +60,9 @@ func (op *Operation) send(x *exchange) {
 }
 
 // closed takes an exchange off the open list when its attempt is with the sink
-// or kept for it. The span is held if there is a response hook to come.
-func (op *Operation) closed(x *exchange) (held bool) {
+// or kept for it. The span is held if there is a response hook to come. The last
+// round trip of an operation that was left ends that one's span.
+func (op *Operation) closed(x *exchange) (held, last bool) {
 	if !op.keeps() {
 		op.client.sink.Attempt(x.attempt)
 	}
@@ -84,5 +85,7 @@ func (op *Operation) closed(x *exchange) (held bool) {
 	if held {
 		op.held = append(op.held, x)
 	}
-	return held
+	last = op.left && len(op.open) == 0
+	op.left = op.left && !last
+	return held, last
 }

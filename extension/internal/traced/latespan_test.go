@@ -1,6 +1,7 @@
 package traced
 
 import (
+	"io"
 	"net/http"
 	"testing"
 	"time"
@@ -88,4 +89,31 @@ func TestRequestsUnderWayAtTheShutdownAreDropped(t *testing.T) {
 	assert.Equal(t, uint64(2), l.Started)
 	assert.Equal(t, uint64(2), l.Dropped)
 	assert.Zero(t, l.InFlight+l.Exported)
+}
+
+// TestSpanOfAnOperationThatWasLeftEndsWithItsLastRoundTrip has two of them.
+func TestSpanOfAnOperationThatWasLeftEndsWithItsLastRoundTrip(t *testing.T) {
+	t.Parallel()
+	r, server := newRig(t, nil), newEcho(t)
+	op := r.client(ClientConfig{}).Start(t.Context(), operation("GET", server.URL))
+	var open []io.Closer
+	for range 2 {
+		transport := op.Transport(newBase(t), 1, 0)
+		resp, err := transport.RoundTrip(request(t, "GET", server.URL)) //nolint:bodyclose // below
+		require.NoError(t, err)
+		open = append(open, resp.Body)
+	}
+	op.Leave()
+	op.Leave()
+	for _, body := range open {
+		assert.Empty(t, r.spans(trace.SpanKindInternal), "a round trip is open")
+		require.NoError(t, body.Close())
+	}
+	require.NoError(t, r.through(op, request(t, "GET", server.URL)), "a hop that came late")
+	clients, operations := r.spans(trace.SpanKindClient), r.spans(trace.SpanKindInternal)
+	require.Len(t, clients, 3)
+	require.Len(t, operations, 1)
+	for _, own := range clients[:2] {
+		assert.False(t, operations[0].EndTime.Before(own.EndTime))
+	}
 }

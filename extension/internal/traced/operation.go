@@ -66,6 +66,7 @@ type Operation struct {
 	held     []*exchange  // ended, but kept for a response hook
 	prepared *PreparedSpan
 	ended    bool
+	left     bool // its span ends with the last round trip that is open
 }
 
 // Start begins an operation: a child of the application span in ctx, or of the
@@ -241,14 +242,17 @@ func (op *Operation) End(err error) {
 // themselves, and nobody will call End.
 func (op *Operation) Leave() {
 	op.mu.Lock()
-	left := op.excluded || op.ended
-	op.ended = true
-	op.mu.Unlock()
-	if left {
+	if op.excluded || op.ended {
+		op.mu.Unlock()
 		return
 	}
+	op.ended, op.left = true, len(op.open) > 0
+	left := op.left
+	op.mu.Unlock()
 	op.Release()
-	op.endSpan(nil)
+	if !left {
+		op.endSpan(nil)
+	}
 	op.close()
 }
 

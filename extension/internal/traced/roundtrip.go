@@ -125,8 +125,12 @@ func (x *exchange) finish(err error) {
 		if x.late != nil {
 			x.makeSpan(resp, err)
 		}
-		if held := x.op.closed(x); x.span != nil && !held {
+		held, last := x.op.closed(x)
+		if x.span != nil && !held {
 			x.endSpan()
+		}
+		if last {
+			x.op.endSpan(nil)
 		}
 	})
 }
