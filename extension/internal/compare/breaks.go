@@ -97,7 +97,7 @@ func newlyDisconnected(base, head *side) []NewBreak {
 		if h.Hits > 0 {
 			continue
 		}
-		h.Trials = max(h.Trials, head.operations())
+		h.Trials = max(h.Trials, head.traces())
 		row := rateRow(s.name, &s.Proportion, &h.Proportion, level, HigherIsBetter)
 		if row.Mark == MarkWorse {
 			list = append(list, NewBreak{

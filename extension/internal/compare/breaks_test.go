@@ -2,12 +2,17 @@ package compare
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
 )
 
@@ -109,4 +114,32 @@ func TestAQuantileOfTooFewObservationsHasNoInterval(t *testing.T) {
 	assert.Empty(t, limitsText(row))
 	assert.Equal(t, "+1.00 ms", changeText(row))
 	assert.Nil(t, newPlot(row, 10))
+}
+
+// With a trace per iteration, requests are more than traces; of a sample, only
+// the traces that were asked for say which services they reached.
+func TestServicesAreASharePerTraceNotPerRequest(t *testing.T) {
+	t.Parallel()
+	run := func() *report.Report {
+		b := report.NewBuilder(testRun("run"), report.BuilderOptions{})
+		random := rand.New(rand.NewPCG(1, 2))
+		for i := range 100 {
+			g := group{phase: "a", name: "n", number: 1, verdict: verdict.Continued, ms: 1}
+			g.services = []verdict.Presence{{Service: "shop", Connected: true}}
+			if i >= 90 {
+				g.verdict, g.services = verdict.Undecided, nil
+			}
+			o := g.outcome(&span.Labels{Phase: "a", Name: "n"}, random)
+			o.Results = slices.Repeat(o.Results, 4)
+			if i >= 90 {
+				o.Trace.Reason = join.ReasonPartial
+			}
+			b.Add(o)
+		}
+		return b.Report(start().Add(time.Minute))
+	}
+	row := compared(t, Options{}, run(), run()).Heads[0].row(tableServices, "shop")
+	require.NotNil(t, row)
+	assert.Equal(t, uint64(90), row.Head.Hits)
+	assert.Equal(t, uint64(90), row.Head.Total)
 }

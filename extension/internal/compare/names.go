@@ -17,6 +17,7 @@ const (
 	countDropped  = "spans_dropped"
 
 	histDuration = "duration_ms"
+	histSettle   = "settle_ms"
 )
 
 // countNames returns the counts that a gate can name.

@@ -12,7 +12,7 @@ const (
 	tableRun      = "whole run"
 	tableLatency  = "latency"
 	tableEdges    = "spans that found their parent"
-	tableServices = "requests whose trace reached the service"
+	tableServices = "traces that reached the service"
 )
 
 // tables compares everything two runs have. Verdicts are those that any run of the

@@ -100,17 +100,22 @@ func (s *side) hops() (total uint64) {
 	return total
 }
 
-// operations is the number of logical requests: attempts that are no retries.
-func (s *side) operations() uint64 {
+// traces is the number of traces that spans were waited for: those whose services
+// are known. An offline report has waited for none, and its traces are taken to
+// be logical requests: attempts that are no retries.
+func (s *side) traces() uint64 {
+	if n := s.report.Histograms[histSettle].Count(); n > 0 {
+		return n
+	}
 	return s.attempts() - min(s.counts.Retries, s.attempts())
 }
 
-// services are the traces in which a service was connected, as a share of the
-// operations: a service that starts traces of its own is absent, not orphaned.
+// services are the traces in which a service was connected, as a share of all:
+// a service that starts traces of its own is absent, not orphaned.
 func (s *side) services() []share {
 	list := make([]share, len(s.report.Services))
 	for i, e := range s.report.Services {
-		trials := max(s.operations(), e.Traces)
+		trials := max(s.traces(), e.Traces)
 		list[i] = share{e.Name, interval.Proportion{Hits: min(e.Connected, trials), Trials: trials}}
 	}
 	return list
