@@ -55,3 +55,18 @@ func TestAFullQueueIsWaitedFor(t *testing.T) {
 	assert.NotNil(t, r.held)
 	assert.Nil(t, r.deadline(), "nothing wakes the half but room")
 }
+
+// TestAnOldClientIsToldThatItsConnectionGoesOn: ab for one waits for the end otherwise
+// (RFC 9112 section C.2.2).
+func TestAnOldClientIsToldThatItsConnectionGoesOn(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, toxicSpec{"http_status", `{}`})
+	w.start()
+	w.sends("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n")
+	assert.Equal(t, aborted+"Connection: keep-alive\r\nContent-Length: 0\r\n\r\n",
+		string((<-w.sent).Data))
+	w.sends("GET / HTTP/1.0\r\n\r\n")
+	assert.Equal(t, lastOne, untilEnd(w.sent))
+	w.hangsUp()
+	assert.Empty(t, untilEnd(w.out))
+}

@@ -71,8 +71,11 @@ func (a *answer) bytes(x *exchange) []byte {
 	for _, m := range x.marks {
 		b = append(b, "X-Toxic: "+m.rule.mark(m.mode)+"\r\n"...)
 	}
-	if x.closing {
+	switch {
+	case x.closing:
 		b = append(b, "Connection: close\r\n"...)
+	case x.head.Old(): // its sender waits for the end, unless it is told
+		b = append(b, "Connection: keep-alive\r\n"...)
 	}
 	if bodylessStatus(a.status) {
 		return append(b, "\r\n"...)

@@ -83,12 +83,16 @@ func (h *Head) Status() int {
 // KeepsAlive reports whether the sender of the head wants the connection to go
 // on after the message (RFC 9112 section 9.3).
 func (h *Head) KeepsAlive() bool {
-	first := trimEnd(h.raw[:h.fields])
-	old := bytes.HasPrefix(first, []byte("HTTP/1.0")) || bytes.HasSuffix(first, []byte(" HTTP/1.0"))
 	if h.Has("Connection", "close") {
 		return false
 	}
-	return !old || h.Has("Connection", "keep-alive")
+	return !h.Old() || h.Has("Connection", "keep-alive")
+}
+
+// Old reports whether the message is one of HTTP/1.0.
+func (h *Head) Old() bool {
+	first := trimEnd(h.raw[:h.fields])
+	return bytes.HasPrefix(first, []byte("HTTP/1.0")) || bytes.HasSuffix(first, []byte(" HTTP/1.0"))
 }
 
 // lines iterates over the header lines, each with the lines that continue it
