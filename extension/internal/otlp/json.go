@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/otlpfield"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
 )
 
@@ -211,27 +212,27 @@ func (d *Decoder) jsonSpan() error {
 func spanField(key []byte) (number uint, ok bool) {
 	switch string(key) {
 	case "traceId":
-		return uint(spanTraceID), true
+		return uint(otlpfield.SpanTraceID), true
 	case "spanId":
-		return uint(spanSpanID), true
+		return uint(otlpfield.SpanSpanID), true
 	case "traceState":
-		return uint(spanTraceState), true
+		return uint(otlpfield.SpanTraceState), true
 	case "parentSpanId":
-		return uint(spanParentID), true
+		return uint(otlpfield.SpanParentID), true
 	case "name":
-		return uint(spanName), true
+		return uint(otlpfield.SpanName), true
 	case "kind":
-		return uint(spanKind), true
+		return uint(otlpfield.SpanKind), true
 	case "startTimeUnixNano":
-		return uint(spanStart), true
+		return uint(otlpfield.SpanStart), true
 	case "endTimeUnixNano":
-		return uint(spanEnd), true
+		return uint(otlpfield.SpanEnd), true
 	case "attributes":
-		return uint(spanAttributes), true
+		return uint(otlpfield.SpanAttributes), true
 	case "status":
-		return uint(spanStatus), true
+		return uint(otlpfield.SpanStatus), true
 	case "flags":
-		return uint(spanFlags), true
+		return uint(otlpfield.SpanFlags), true
 	default:
 		return 0, false
 	}
@@ -242,29 +243,29 @@ func (d *Decoder) jsonSpanField(f *fields, number uint) (err error) {
 	switch protowire.Number(number) { //nolint:gosec // a field number
 	default:
 		err = s.skip()
-	case spanTraceID:
+	case otlpfield.SpanTraceID:
 		f.traceID, err = s.id(d.ids[0][:])
-	case spanSpanID:
+	case otlpfield.SpanSpanID:
 		f.spanID, err = s.id(d.ids[1][:8])
-	case spanParentID:
+	case otlpfield.SpanParentID:
 		f.parentID, err = s.id(d.ids[2][:8])
-	case spanTraceState:
+	case otlpfield.SpanTraceState:
 		f.traceState, err = s.optionalText()
-	case spanName:
+	case otlpfield.SpanName:
 		f.name, err = s.optionalText()
-	case spanKind:
+	case otlpfield.SpanKind:
 		f.kind, err = s.enum()
-	case spanStart:
+	case otlpfield.SpanStart:
 		f.start, err = s.unsigned(math.MaxUint64)
-	case spanEnd:
+	case otlpfield.SpanEnd:
 		f.end, err = s.unsigned(math.MaxUint64)
-	case spanFlags:
+	case otlpfield.SpanFlags:
 		var n uint64
 		n, err = s.unsigned(math.MaxUint32)
 		f.flags = uint32(n) //nolint:gosec // bounded above
-	case spanStatus:
+	case otlpfield.SpanStatus:
 		f.statusCode, err = s.statusCode()
-	case spanAttributes:
+	case otlpfield.SpanAttributes:
 		err = s.array(func() error {
 			a, v, err := s.attribute()
 			if err == nil && a != attrNone {

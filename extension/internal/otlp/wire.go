@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/otlpfield"
 )
 
 // field is one field of a message, with its content not yet interpreted:
@@ -20,6 +22,21 @@ type field struct {
 // library, a known number with another type is an unknown field.
 func (f *field) is(num protowire.Number, typ protowire.Type) bool {
 	return f.num == num && f.typ == typ
+}
+
+// isOtherValue reports whether the field is a member of AnyValue that is not
+// looked into.
+func (f *field) isOtherValue() bool {
+	switch f.num {
+	case otlpfield.AnyBool, otlpfield.AnyIndex:
+		return f.typ == protowire.VarintType
+	case otlpfield.AnyDouble:
+		return f.typ == protowire.Fixed64Type
+	case otlpfield.AnyArray, otlpfield.AnyMap, otlpfield.AnyBytes:
+		return f.typ == protowire.BytesType
+	default:
+		return false
+	}
 }
 
 // next reads one field of b into f and returns what follows it. Nearly all
@@ -107,7 +124,7 @@ func (d *Decoder) request(b []byte) error {
 		if b, err = f.next(b); err != nil {
 			return fmt.Errorf("reading request: %w", err)
 		}
-		if !f.is(requestResourceSpans, protowire.BytesType) {
+		if !f.is(otlpfield.RequestResourceSpans, protowire.BytesType) {
 			continue
 		}
 		if err := d.resourceSpans(f.bytes); err != nil {
@@ -126,7 +143,7 @@ func (d *Decoder) resourceSpans(b []byte) error {
 		if rest, err = f.next(rest); err != nil {
 			return fmt.Errorf("reading resource_spans: %w", err)
 		}
-		if f.is(resourceSpansResource, protowire.BytesType) {
+		if f.is(otlpfield.ResourceSpansResource, protowire.BytesType) {
 			if err := d.resource(f.bytes); err != nil {
 				return fmt.Errorf("reading resource: %w", err)
 			}
@@ -136,7 +153,7 @@ func (d *Decoder) resourceSpans(b []byte) error {
 		if rest, err = f.next(rest); err != nil {
 			return err
 		}
-		if f.is(resourceSpansScopeSpans, protowire.BytesType) {
+		if f.is(otlpfield.ResourceSpansScopeSpans, protowire.BytesType) {
 			if err := d.scopeSpans(f.bytes); err != nil {
 				return err
 			}
@@ -152,7 +169,7 @@ func (d *Decoder) resource(b []byte) error {
 		if b, err = f.next(b); err != nil {
 			return err
 		}
-		if !f.is(resourceAttributes, protowire.BytesType) {
+		if !f.is(otlpfield.ResourceAttributes, protowire.BytesType) {
 			continue
 		}
 		a, v, err := scanAttribute(f.bytes)
@@ -175,7 +192,7 @@ func (d *Decoder) scopeSpans(b []byte) error {
 		if rest, err = f.next(rest); err != nil {
 			return fmt.Errorf("reading scope_spans: %w", err)
 		}
-		if f.is(scopeSpansScope, protowire.BytesType) {
+		if f.is(otlpfield.ScopeSpansScope, protowire.BytesType) {
 			if err := d.instrumentationScope(f.bytes); err != nil {
 				return fmt.Errorf("reading scope: %w", err)
 			}
@@ -185,7 +202,7 @@ func (d *Decoder) scopeSpans(b []byte) error {
 		if rest, err = f.next(rest); err != nil {
 			return err
 		}
-		if f.is(scopeSpansSpan, protowire.BytesType) {
+		if f.is(otlpfield.ScopeSpansSpan, protowire.BytesType) {
 			if err := d.span(f.bytes); err != nil {
 				return fmt.Errorf("reading span: %w", err)
 			}
@@ -201,7 +218,7 @@ func (d *Decoder) instrumentationScope(b []byte) error {
 		if b, err = f.next(b); err != nil {
 			return err
 		}
-		if f.is(scopeName, protowire.BytesType) {
+		if f.is(otlpfield.ScopeName, protowire.BytesType) {
 			d.scope = f.bytes
 		}
 	}

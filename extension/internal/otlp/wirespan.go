@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/otlpfield"
 )
 
 // span scans a span and adds it to the records.
@@ -30,22 +32,22 @@ func (s *fields) scan(b []byte) (err error) {
 // The tags of a span's fields: the number, and the wire type in the lowest three
 // bits. That of the flags takes two bytes.
 const (
-	tagTraceID    = byte(spanTraceID<<3) | byte(protowire.BytesType)
-	tagSpanID     = byte(spanSpanID<<3) | byte(protowire.BytesType)
-	tagTraceState = byte(spanTraceState<<3) | byte(protowire.BytesType)
-	tagParentID   = byte(spanParentID<<3) | byte(protowire.BytesType)
-	tagName       = byte(spanName<<3) | byte(protowire.BytesType)
-	tagKind       = byte(spanKind<<3) | byte(protowire.VarintType)
-	tagStart      = byte(spanStart<<3) | byte(protowire.Fixed64Type)
-	tagEnd        = byte(spanEnd<<3) | byte(protowire.Fixed64Type)
-	tagAttributes = byte(spanAttributes<<3) | byte(protowire.BytesType)
-	tagStatus     = byte(spanStatus<<3) | byte(protowire.BytesType)
-	tagFlags      = byte(spanFlags<<3&(oneByte-1)) | byte(protowire.Fixed32Type) | oneByte
-	tagFlags2     = byte(spanFlags >> 4)
-	tagKey        = byte(keyValueKey<<3) | byte(protowire.BytesType)
-	tagValue      = byte(keyValueValue<<3) | byte(protowire.BytesType)
-	tagString     = byte(anyString<<3) | byte(protowire.BytesType)
-	tagInt        = byte(anyInt<<3) | byte(protowire.VarintType)
+	tagTraceID    = byte(otlpfield.SpanTraceID<<3) | byte(protowire.BytesType)
+	tagSpanID     = byte(otlpfield.SpanSpanID<<3) | byte(protowire.BytesType)
+	tagTraceState = byte(otlpfield.SpanTraceState<<3) | byte(protowire.BytesType)
+	tagParentID   = byte(otlpfield.SpanParentID<<3) | byte(protowire.BytesType)
+	tagName       = byte(otlpfield.SpanName<<3) | byte(protowire.BytesType)
+	tagKind       = byte(otlpfield.SpanKind<<3) | byte(protowire.VarintType)
+	tagStart      = byte(otlpfield.SpanStart<<3) | byte(protowire.Fixed64Type)
+	tagEnd        = byte(otlpfield.SpanEnd<<3) | byte(protowire.Fixed64Type)
+	tagAttributes = byte(otlpfield.SpanAttributes<<3) | byte(protowire.BytesType)
+	tagStatus     = byte(otlpfield.SpanStatus<<3) | byte(protowire.BytesType)
+	tagFlags      = byte(otlpfield.SpanFlags<<3&(oneByte-1)) | byte(protowire.Fixed32Type) | oneByte
+	tagFlags2     = byte(otlpfield.SpanFlags >> 4)
+	tagKey        = byte(otlpfield.KeyValueKey<<3) | byte(protowire.BytesType)
+	tagValue      = byte(otlpfield.KeyValueValue<<3) | byte(protowire.BytesType)
+	tagString     = byte(otlpfield.AnyString<<3) | byte(protowire.BytesType)
+	tagInt        = byte(otlpfield.AnyInt<<3) | byte(protowire.VarintType)
 )
 
 // plain takes up fields as encoders write them, and returns what is left when it
@@ -184,19 +186,19 @@ func (s *fields) any(b []byte) ([]byte, error) {
 	case protowire.BytesType:
 		err = s.scanBytes(&f)
 	case protowire.VarintType:
-		if f.num == spanKind {
+		if f.num == otlpfield.SpanKind {
 			s.kind = int32(f.val) //nolint:gosec // enums wrap in protobuf as well
 		}
 	case protowire.Fixed64Type:
 		switch f.num {
 		default:
-		case spanStart:
+		case otlpfield.SpanStart:
 			s.start = f.val
-		case spanEnd:
+		case otlpfield.SpanEnd:
 			s.end = f.val
 		}
 	case protowire.Fixed32Type:
-		if f.num == spanFlags {
+		if f.num == otlpfield.SpanFlags {
 			s.flags = uint32(f.val) //nolint:gosec // it was read from 32 bits
 		}
 	}
@@ -207,17 +209,17 @@ func (s *fields) any(b []byte) ([]byte, error) {
 func (s *fields) scanBytes(f *field) error {
 	switch f.num {
 	default:
-	case spanTraceID:
+	case otlpfield.SpanTraceID:
 		s.traceID = f.bytes
-	case spanSpanID:
+	case otlpfield.SpanSpanID:
 		s.spanID = f.bytes
-	case spanTraceState:
+	case otlpfield.SpanTraceState:
 		s.traceState = f.bytes
-	case spanParentID:
+	case otlpfield.SpanParentID:
 		s.parentID = f.bytes
-	case spanName:
+	case otlpfield.SpanName:
 		s.name = f.bytes
-	case spanAttributes:
+	case otlpfield.SpanAttributes:
 		a, v, err := scanAttribute(f.bytes)
 		if err != nil {
 			return fmt.Errorf("reading attribute: %w", err)
@@ -225,7 +227,7 @@ func (s *fields) scanBytes(f *field) error {
 		if a != attrNone {
 			s.set(a, v)
 		}
-	case spanStatus:
+	case otlpfield.SpanStatus:
 		return s.scanStatus(f.bytes)
 	}
 	return nil
@@ -238,7 +240,7 @@ func (s *fields) scanStatus(b []byte) error {
 		if b, err = f.next(b); err != nil {
 			return fmt.Errorf("reading status: %w", err)
 		}
-		if f.is(statusCode, protowire.VarintType) {
+		if f.is(otlpfield.StatusCode, protowire.VarintType) {
 			s.statusCode = int32(f.val) //nolint:gosec // enums wrap in protobuf as well
 		}
 	}
@@ -259,9 +261,9 @@ func scanAttribute(b []byte) (attribute, value, error) {
 			return attrNone, v, err
 		}
 		switch {
-		case f.is(keyValueKey, protowire.BytesType):
+		case f.is(otlpfield.KeyValueKey, protowire.BytesType):
 			key = f.bytes
-		case f.is(keyValueValue, protowire.BytesType):
+		case f.is(otlpfield.KeyValueValue, protowire.BytesType):
 			if pieces++; pieces > 1 {
 				if err := v.scan(last); err != nil {
 					return attrNone, v, err
@@ -286,13 +288,11 @@ func (v *value) scan(b []byte) error {
 			return err
 		}
 		switch {
-		case f.is(anyString, protowire.BytesType):
+		case f.is(otlpfield.AnyString, protowire.BytesType):
 			*v = value{kind: valueString, text: f.bytes}
-		case f.is(anyInt, protowire.VarintType):
+		case f.is(otlpfield.AnyInt, protowire.VarintType):
 			*v = value{kind: valueInt, num: int64(f.val)} //nolint:gosec // two's complement
-		case f.is(anyBool, protowire.VarintType), f.is(anyDouble, protowire.Fixed64Type),
-			f.is(anyArray, protowire.BytesType), f.is(anyKVList, protowire.BytesType),
-			f.is(anyBytes, protowire.BytesType), f.is(anyIndex, protowire.VarintType):
+		case f.isOtherValue():
 			*v = value{}
 		}
 	}

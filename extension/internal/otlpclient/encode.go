@@ -12,115 +12,66 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/encoding/protowire"
-)
 
-// Field numbers of OTLP's messages that are written here
-// (https://github.com/open-telemetry/opentelemetry-proto/tree/v1.10.0/opentelemetry/proto).
-// Where a message has the field of another one, it has a name of its own.
-const (
-	scopeSpansSpans protowire.Number = 2
-
-	spanTraceID           protowire.Number = 1
-	spanSpanID            protowire.Number = 2
-	spanTraceState        protowire.Number = 3
-	spanParentSpanID      protowire.Number = 4
-	spanName              protowire.Number = 5
-	spanKind              protowire.Number = 6
-	spanStart             protowire.Number = 7
-	spanEnd               protowire.Number = 8
-	spanAttributes        protowire.Number = 9
-	spanDroppedAttributes protowire.Number = 10
-	spanEvents            protowire.Number = 11
-	spanDroppedEvents     protowire.Number = 12
-	spanLinks             protowire.Number = 13
-	spanDroppedLinks      protowire.Number = 14
-	spanStatus            protowire.Number = 15
-	spanFlags             protowire.Number = 16
-
-	eventTime              protowire.Number = 1
-	eventName              protowire.Number = 2
-	eventAttributes        protowire.Number = 3
-	eventDroppedAttributes protowire.Number = 4
-
-	linkTraceID           protowire.Number = 1
-	linkSpanID            protowire.Number = 2
-	linkAttributes        protowire.Number = 4
-	linkDroppedAttributes protowire.Number = 5
-	linkFlags             protowire.Number = 6
-
-	statusMessageText protowire.Number = 2
-	statusCode        protowire.Number = 3
-
-	keyValueKey   protowire.Number = 1
-	keyValueValue protowire.Number = 2
-
-	anyString protowire.Number = 1
-	anyBool   protowire.Number = 2
-	anyInt    protowire.Number = 3
-	anyDouble protowire.Number = 4
-	anyArray  protowire.Number = 5
-	anyMap    protowire.Number = 6
-	anyBytes  protowire.Number = 7
-
-	listValues protowire.Number = 1 // of ArrayValue and of KeyValueList
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/otlpfield"
 )
 
 // appendSpan writes a span as a field of ScopeSpans, as the messages of package
 // otlptrace would be written. They take ten times the memory of what they say.
 func appendSpan(b []byte, s sdktrace.ReadOnlySpan) []byte {
-	b, at := open(b, scopeSpansSpans)
+	b, at := open(b, otlpfield.ScopeSpansSpan)
 	own, parent := s.SpanContext(), s.Parent()
 	traceID, spanID := own.TraceID(), own.SpanID()
-	b = appendID(b, spanTraceID, traceID[:])
-	b = appendID(b, spanSpanID, spanID[:])
-	b = appendText(b, spanTraceState, own.TraceState().String())
+	b = appendID(b, otlpfield.SpanTraceID, traceID[:])
+	b = appendID(b, otlpfield.SpanSpanID, spanID[:])
+	b = appendText(b, otlpfield.SpanTraceState, own.TraceState().String())
 	if parentID := parent.SpanID(); parentID.IsValid() {
-		b = appendID(b, spanParentSpanID, parentID[:])
+		b = appendID(b, otlpfield.SpanParentID, parentID[:])
 	}
-	b = appendText(b, spanName, s.Name())
-	b = appendCount(b, spanKind, kindNumber(s.SpanKind()))
-	b = appendMoment(b, spanStart, s.StartTime())
-	b = appendMoment(b, spanEnd, s.EndTime())
-	b = appendAttributes(b, spanAttributes, s.Attributes())
-	b = appendCount(b, spanDroppedAttributes, s.DroppedAttributes())
+	b = appendText(b, otlpfield.SpanName, s.Name())
+	b = appendCount(b, otlpfield.SpanKind, kindNumber(s.SpanKind()))
+	b = appendMoment(b, otlpfield.SpanStart, s.StartTime())
+	b = appendMoment(b, otlpfield.SpanEnd, s.EndTime())
+	b = appendAttributes(b, otlpfield.SpanAttributes, s.Attributes())
+	b = appendCount(b, otlpfield.SpanDroppedAttributes, s.DroppedAttributes())
 	for _, e := range s.Events() {
 		b = appendEvent(b, &e)
 	}
-	b = appendCount(b, spanDroppedEvents, s.DroppedEvents())
+	b = appendCount(b, otlpfield.SpanDroppedEvents, s.DroppedEvents())
 	for _, l := range s.Links() {
 		b = appendLink(b, &l)
 	}
-	b = appendCount(b, spanDroppedLinks, s.DroppedLinks())
+	b = appendCount(b, otlpfield.SpanDroppedLinks, s.DroppedLinks())
 	b = appendStatus(b, s.Status())
-	return end(appendFlags(b, spanFlags, own.TraceFlags(), parent), at)
+	return end(appendFlags(b, otlpfield.SpanFlags, own.TraceFlags(), parent), at)
 }
 
 func appendEvent(b []byte, e *sdktrace.Event) []byte {
-	b, at := open(b, spanEvents)
-	b = appendMoment(b, eventTime, e.Time)
-	b = appendText(b, eventName, e.Name)
-	b = appendAttributes(b, eventAttributes, e.Attributes)
-	return end(appendCount(b, eventDroppedAttributes, e.DroppedAttributeCount), at)
+	b, at := open(b, otlpfield.SpanEvents)
+	b = appendMoment(b, otlpfield.EventTime, e.Time)
+	b = appendText(b, otlpfield.EventName, e.Name)
+	b = appendAttributes(b, otlpfield.EventAttributes, e.Attributes)
+	return end(appendCount(b, otlpfield.EventDroppedAttributes, e.DroppedAttributeCount), at)
 }
 
 func appendLink(b []byte, l *sdktrace.Link) []byte {
-	b, at := open(b, spanLinks)
+	b, at := open(b, otlpfield.SpanLinks)
 	traceID, spanID := l.SpanContext.TraceID(), l.SpanContext.SpanID()
-	b = appendID(b, linkTraceID, traceID[:])
-	b = appendID(b, linkSpanID, spanID[:])
-	b = appendAttributes(b, linkAttributes, l.Attributes)
-	b = appendCount(b, linkDroppedAttributes, l.DroppedAttributeCount)
-	return end(appendFlags(b, linkFlags, l.SpanContext.TraceFlags(), l.SpanContext), at)
+	b = appendID(b, otlpfield.LinkTraceID, traceID[:])
+	b = appendID(b, otlpfield.LinkSpanID, spanID[:])
+	b = appendAttributes(b, otlpfield.LinkAttributes, l.Attributes)
+	b = appendCount(b, otlpfield.LinkDroppedAttributes, l.DroppedAttributeCount)
+	return end(appendFlags(b, otlpfield.LinkFlags, l.SpanContext.TraceFlags(), l.SpanContext), at)
 }
 
 func appendStatus(b []byte, s sdktrace.Status) []byte {
-	b, at := open(b, spanStatus)
-	b = appendText(b, statusMessageText, s.Description)
+	b, at := open(b, otlpfield.SpanStatus)
+	b = appendText(b, otlpfield.StatusMessage, s.Description)
 	switch s.Code {
 	case codes.Ok:
-		b = appendCount(b, statusCode, int(tracepb.Status_STATUS_CODE_OK))
+		b = appendCount(b, otlpfield.StatusCode, int(tracepb.Status_STATUS_CODE_OK))
 	case codes.Error:
-		b = appendCount(b, statusCode, int(tracepb.Status_STATUS_CODE_ERROR))
+		b = appendCount(b, otlpfield.StatusCode, int(tracepb.Status_STATUS_CODE_ERROR))
 	default: // unset is not written
 	}
 	return end(b, at)
@@ -161,8 +112,8 @@ func appendAttributes(
 	for i := range list {
 		var at int
 		b, at = open(b, field)
-		b = appendText(b, keyValueKey, string(list[i].Key))
-		b = end(appendValue(b, keyValueValue, list[i].Value), at)
+		b = appendText(b, otlpfield.KeyValueKey, string(list[i].Key))
+		b = end(appendValue(b, otlpfield.KeyValueValue, list[i].Value), at)
 	}
 	return b
 }
@@ -172,27 +123,27 @@ func appendValue(b []byte, field protowire.Number, v attribute.Value) []byte {
 	b, at := open(b, field)
 	switch v.Type() {
 	case attribute.STRING:
-		b = appendString(b, anyString, v.AsString())
+		b = appendString(b, otlpfield.AnyString, v.AsString())
 	case attribute.INT64:
-		b = protowire.AppendTag(b, anyInt, protowire.VarintType)
+		b = protowire.AppendTag(b, otlpfield.AnyInt, protowire.VarintType)
 		b = protowire.AppendVarint(b, uint64(v.AsInt64())) //nolint:gosec // two's complement
 	case attribute.BOOL:
-		b = protowire.AppendTag(b, anyBool, protowire.VarintType)
+		b = protowire.AppendTag(b, otlpfield.AnyBool, protowire.VarintType)
 		b = protowire.AppendVarint(b, protowire.EncodeBool(v.AsBool()))
 	case attribute.FLOAT64:
-		b = protowire.AppendTag(b, anyDouble, protowire.Fixed64Type)
+		b = protowire.AppendTag(b, otlpfield.AnyDouble, protowire.Fixed64Type)
 		b = protowire.AppendFixed64(b, math.Float64bits(v.AsFloat64()))
 	case attribute.BYTESLICE:
-		b = protowire.AppendTag(b, anyBytes, protowire.BytesType)
+		b = protowire.AppendTag(b, otlpfield.AnyBytes, protowire.BytesType)
 		b = protowire.AppendBytes(b, v.AsByteSlice())
 	case attribute.MAP:
 		var list int
-		b, list = open(b, anyMap)
-		b = end(appendAttributes(b, listValues, v.AsMap()), list)
+		b, list = open(b, otlpfield.AnyMap)
+		b = end(appendAttributes(b, otlpfield.ListValues, v.AsMap()), list)
 	case attribute.EMPTY:
 	default:
 		var list int
-		b, list = open(b, anyArray)
+		b, list = open(b, otlpfield.AnyArray)
 		b = end(appendElements(b, v), list)
 	}
 	return end(b, at)
@@ -216,7 +167,7 @@ func appendElements(b []byte, v attribute.Value) []byte {
 
 func appendEach[T any](b []byte, list []T, value func(T) attribute.Value) []byte {
 	for _, element := range list {
-		b = appendValue(b, listValues, value(element))
+		b = appendValue(b, otlpfield.ListValues, value(element))
 	}
 	return b
 }
