@@ -32,17 +32,19 @@ type connTrace struct {
 }
 
 // dial is a connection that is being made for the round trip. Another one may be
-// found in the meantime; then it goes on for others.
+// found in the meantime; then it goes on for others. HTTP/2 that may not reuse
+// connections makes a second one when the first is there.
 type dial struct {
 	connectStart, connectDone int64
 	dialed                    bool // an address answered
 	tlsStart, tlsDone         int64
-	tlsBefore                 int64 // of the handshake with a proxy
+	connectBefore             int64 // of the first of two
+	tlsBefore                 int64 // of the first of two, or of the handshake with a proxy
 }
 
 // times are what the dial took, up to end if it is not over.
 func (d *dial) times(end int64) (connecting, tls int64) {
-	return between(d.connectStart, d.connectDone, end),
+	return d.connectBefore + between(d.connectStart, d.connectDone, end),
 		d.tlsBefore + between(d.tlsStart, d.tlsDone, end)
 }
 
@@ -171,6 +173,10 @@ func (t *connTrace) onConnectStart(network, addr string) {
 	at := now(t.start)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.dial.dialed {
+		t.dial.connectBefore += between(t.dial.connectStart, t.dial.connectDone, 0)
+		t.dial.connectStart, t.dial.connectDone, t.dial.dialed = 0, 0, false
+	}
 	if t.dial.connectStart == 0 { // of several addresses, the first
 		t.dial.connectStart = at
 	}

@@ -100,6 +100,12 @@ func TestTimesOfAConnection(t *testing.T) {
 			[]func(*connTrace){search, connect, answers, greet, own, greeted, wrote, read},
 			times{5 * later, 0, 0, later},
 		},
+		"two of HTTP/2, which may not be reused": {
+			[]func(*connTrace){
+				connect, answers, greet, greeted, connect, answers, greet, greeted, own, wrote, read,
+			},
+			times{5 * later, 2 * later, 2 * later, later},
+		},
 		"through a proxy that speaks TLS too": {
 			[]func(*connTrace){connect, answers, greet, greeted, greet, greeted, own, wrote, read},
 			times{4 * later, later, 2 * later, later},
