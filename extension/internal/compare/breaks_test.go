@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -142,4 +143,26 @@ func TestServicesAreASharePerTraceNotPerRequest(t *testing.T) {
 	require.NotNil(t, row)
 	assert.Equal(t, uint64(90), row.Head.Hits)
 	assert.Equal(t, uint64(90), row.Head.Total)
+}
+
+func TestRunsWhoseBreaksComeInBurstsAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	base, head := good(t), good(t)
+	for i := range head.Series.Buckets {
+		b := &head.Series.Buckets[i]
+		if i%20 == 0 {
+			b.Held, b.Broken = b.Held/2, b.Held-b.Held/2
+		}
+	}
+	c := compared(t, Options{Labels: []string{"main", "pr"}, Strict: true}, base, head)
+	assert.Zero(t, c.Runs[0].Dispersion)
+	assert.Greater(t, c.Runs[1].Dispersion, 10.0)
+	var text, markdown, page strings.Builder
+	require.NoError(t, WriteText(&text, c, TextOptions{}))
+	require.NoError(t, WriteMarkdown(&markdown, c))
+	require.NoError(t, WriteHTML(&page, c))
+	for _, written := range []string{text.String(), markdown.String(), page.String()} {
+		assert.Regexp(t, `(?i)warning: .?pr: breaks come in bursts, so its intervals are about \d`, written)
+		assert.NotContains(t, written, "main: breaks come in bursts")
+	}
 }

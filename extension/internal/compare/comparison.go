@@ -2,6 +2,7 @@ package compare
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -30,6 +31,20 @@ type Run struct {
 	Commit    string    `json:"commit,omitempty"`
 	Attempts  uint64    `json:"attempts"`
 	Continued *Value    `json:"continuity,omitempty"` // nil: nothing was expected
+	// Dispersion is how unevenly attempts broke over time; absent where nothing
+	// speaks against independence.
+	Dispersion float64 `json:"dispersion,omitempty"`
+}
+
+// bursts says how far breaks that come together make intervals too narrow; empty
+// where nothing speaks for it.
+func (r Run) bursts() string {
+	if r.Dispersion <= 1 {
+		return ""
+	}
+	return fmt.Sprintf(
+		"%s: breaks come in bursts, so its intervals are about %.2g times too narrow",
+		r.Label, math.Sqrt(r.Dispersion))
 }
 
 // Warning says why a run is hard to compare with the base.

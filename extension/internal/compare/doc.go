@@ -24,7 +24,8 @@
 // Attempts are taken as independent. Where they break together, all of a trace
 // or all of a bad second, the intervals are too narrow by the square root of how
 // many do: of two equal runs whose attempts share their fate by fives, continuity
-// is marked in 43 of 100 comparisons instead of 5. Nor do the intervals know how
+// is marked in 43 of 100 comparisons instead of 5. Runs whose breaks come in bursts
+// are warned of ([report.Report.Dispersion]). Nor do the intervals know how
 // runs of one system differ from day to day, or which difference matters: of
 // millions of attempts the smallest is significant. Repeat the runs, and set gates.
 //
@@ -45,5 +46,6 @@
 // average, nearly one comparison in four has it in the second run only. What chance
 // could explain says so; where that is not wanted, use gates.
 //
-// With gates, the gates alone decide. Latency never fails a run without a gate.
+// With gates, the gates alone decide, by the numbers as they are: they know no
+// noise. Latency never fails a run without a gate.
 package compare

@@ -56,6 +56,7 @@ func WriteHTML(w io.Writer, c *Comparison) error {
 	t, err := template.New("compare").Funcs(template.FuncMap{
 		"name": name, "line": line, "mark": markText, "example": exampleText,
 		"value":  valueText,
+		"bursts": Run.bursts,
 		"legend": func() string { return legend },
 		"change": changeText, "relative": relativeText, "limits": limitsText,
 	}).Parse(pageTemplate)

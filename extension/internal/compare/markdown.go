@@ -47,6 +47,11 @@ func (p *printer) markdownVerdict(c *Comparison) {
 	for _, warning := range c.Warnings {
 		p.line("- warning: " + code(warning.String()))
 	}
+	for _, r := range c.Runs {
+		if note := r.bursts(); note != "" {
+			p.line("- warning: " + code(note))
+		}
+	}
 	p.line("")
 }
 

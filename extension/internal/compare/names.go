@@ -51,6 +51,9 @@ const GateHelp = `Gates: ["delta."] metric ["{" dimension ":" value "}"] operato
   unit       us, ms, s for durations; % is hundredths for continuity, the share of all
              attempts for a count, and with delta. the change relative to the base for
              counts and durations
+  noise      gates take numbers as they are: leave room for it. Of two equal runs of 200
+             attempts, 1 in 5 pairs fails delta.p95.duration_ms <= 10%, and with 1 % of
+             breaks 2 in 5 fail delta.continuity >= -0.1%; of 5000, none and 1 in 4
   examples   continuity >= 0.999           delta.continuity >= -0.1%
              missing <= 0                  restarted{phase:recovery} == 0
              p95.duration_ms <= 250        delta.p95.duration_ms <= 10%`

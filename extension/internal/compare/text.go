@@ -23,6 +23,12 @@ func WriteText(w io.Writer, c *Comparison, o TextOptions) error {
 		p.line("")
 		p.line(p.paint(yellow, "warning: ") + line(warning.String()))
 	}
+	for _, r := range c.Runs {
+		if note := r.bursts(); note != "" {
+			p.line("")
+			p.line(p.paint(yellow, "warning: ") + line(note))
+		}
+	}
 	if len(c.Trends) > 0 {
 		p.trends(c)
 	}

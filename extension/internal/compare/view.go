@@ -52,10 +52,14 @@ func newSide(r *report.Report, label string) side {
 func (s *side) run() Run {
 	r := &s.report.Run
 	p := s.continuity()
-	return Run{
+	run := Run{
 		Label: s.label, ID: r.ID, Start: r.Start, End: r.End, Commit: r.Commit,
 		Attempts: s.attempts(), Continued: rateValue(&p, confidence),
 	}
+	if d := s.report.Dispersion(); d > 1 {
+		run.Dispersion = d
+	}
+	return run
 }
 
 func (s *side) cells(dimension string) []cell {
