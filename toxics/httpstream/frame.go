@@ -40,7 +40,7 @@ func readFraming(h *Head) framing {
 			if value, ok := field(line, "Transfer-Encoding"); ok {
 				last := value[bytes.LastIndexByte(value, ',')+1:]
 				f.coded = true
-				f.chunked = strings.EqualFold(string(bytes.TrimSpace(last)), "chunked")
+				f.chunked = strings.EqualFold(string(trimSpace(last)), "chunked")
 				f.doubtful = f.doubtful || bytes.IndexByte(value, '\n') >= 0
 			}
 		}

@@ -165,7 +165,7 @@ func (h *Head) Has(name, token string) bool {
 			continue
 		}
 		for item := range bytes.SplitSeq(value, []byte(",")) {
-			if strings.EqualFold(string(bytes.TrimSpace(item)), token) {
+			if strings.EqualFold(string(trimSpace(item)), token) {
 				return true
 			}
 		}
@@ -179,8 +179,23 @@ func field(line []byte, name string) ([]byte, bool) {
 		!strings.EqualFold(string(line[:len(name)]), name) {
 		return nil, false
 	}
-	return bytes.TrimSpace(line[len(name)+1:]), true
+	return trimSpace(line[len(name)+1:]), true
 }
+
+// trimSpace returns a value without the white space around it: spaces, tabs and line
+// endings, and nothing else that others may take for a part of the value (RFC 9110
+// section 5.6.3).
+func trimSpace(b []byte) []byte {
+	for len(b) > 0 && isSpace(b[0]) {
+		b = b[1:]
+	}
+	for len(b) > 0 && isSpace(b[len(b)-1]) {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 // Remove takes out all lines of a header and reports whether there was one.
 func (h *Head) Remove(name string) bool {

@@ -107,6 +107,8 @@ func streams() []streamCase {
 		{"a line of carriage returns", "", "GET / HTTP/1.1\r\nHost: a\r\n\r\r\nX: y\r\n\r\n", 0, 0, "", true},
 		{"a header line without a colon", "", "GET / HTTP/1.1\r\nnonsense\r\n\r\n", 0, 0, "", true},
 		{"a request coding that is not chunked", "", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\nabc", 0, 0, "", true},
+		{"a coding behind white space that is none", "", "POST / HTTP/1.1\r\nTransfer-Encoding: \vchunked\r\n\r\n0\r\n\r\n", 0, 0, "", true},
+		{"a length behind white space that is none", "", "POST / HTTP/1.1\r\nContent-Length: \u00a01\r\n\r\nabc", 0, 0, "", true},
 		{"a folded transfer coding", "", "POST / HTTP/1.1\r\nTransfer-Encoding: gzip,\r\n chunked\r\n\r\n0\r\n\r\n", 0, 0, "", true},
 		{"a head of more than 1 MiB", "", "GET / HTTP/1.1\r\nX: " + long + "\r\n\r\n", 0, 0, "", true},
 		{"a first line of more than 1 MiB", "", "GET /" + long + " HTTP/1.1\r\n\r\n", 0, 0, "", true},
