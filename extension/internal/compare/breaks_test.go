@@ -166,3 +166,18 @@ func TestRunsWhoseBreaksComeInBurstsAreWarnedOf(t *testing.T) {
 		assert.NotContains(t, written, "main: breaks come in bursts")
 	}
 }
+
+// A run that judged nothing shows nothing, as a gate without a value does.
+func TestARunThatDecidesNothingIsNoPass(t *testing.T) {
+	t.Parallel()
+	silent := made(t, "run", 5,
+		group{phase: "a", name: "n", number: 1, verdict: verdict.Undecided, n: 400, ms: 10},
+		group{phase: "a", name: "n", number: 1, verdict: verdict.NotDelivered, n: 100, ms: 10})
+	c := compared(t, Options{}, good(t), silent)
+	require.Len(t, c.Regressions, 1)
+	assert.Equal(t, "continuity is unknown: of 500 attempts none was held or broken",
+		c.Regressions[0].What)
+	assert.Equal(t, 1, c.ExitCode())
+	assert.Zero(t, compared(t, Options{}, silent, silent).ExitCode())
+	assert.Zero(t, compared(t, Options{}, silent, good(t)).ExitCode())
+}

@@ -75,6 +75,7 @@ func (c *Comparison) fill(sides []side, gates []Gate) {
 			NewBreaks: newBreaks(base, head),
 		}
 		c.Heads = append(c.Heads, h)
+		c.Regressions = append(c.Regressions, unknown(c.Runs[0], c.Runs[i+1])...)
 		c.Regressions = append(c.Regressions, h.regressions()...)
 		for _, g := range gates {
 			c.Gates = append(c.Gates, g.apply(base, head))
@@ -86,6 +87,15 @@ func (c *Comparison) fill(sides []side, gates []Gate) {
 	if len(c.failures()) > 0 {
 		c.Exit = 1
 	}
+}
+
+// unknown is the finding on a run that decided nothing, where the base did.
+func unknown(base, head Run) []Finding {
+	if base.Continued == nil || head.Continued != nil {
+		return nil
+	}
+	return []Finding{{head.Label, fmt.Sprintf(
+		"continuity is unknown: of %d attempts none was held or broken", head.Attempts)}}
 }
 
 // regressions applies the rule of the package comment.

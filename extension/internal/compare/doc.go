@@ -33,7 +33,8 @@
 //
 // Without gates, a run regressed when one of these is true:
 //
-//   - continuity of the whole run is significantly lower than the base's;
+//   - continuity of the whole run is significantly lower than the base's, or
+//     unknown, as every attempt was undecided, unsampled or not delivered;
 //   - a broken verdict (restarted, reparented, span_lost, missing), not caused by
 //     an injected context break, occurs that the base never had, however rarely:
 //     a trace that breaks in a new way is a finding, not a fluctuation;
