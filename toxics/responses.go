@@ -2,8 +2,10 @@ package toxics
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/Shopify/toxiproxy/v2/stream"
 	"github.com/Shopify/toxiproxy/v2/toxics"
 
 	"github.com/xk6-continuity/xk6-continuity/toxics/httpstream"
@@ -71,7 +73,7 @@ func (t *ResponseHalf) Pipe(stub *toxics.ToxicStub) {
 			return
 		}
 		input := stub.Input
-		if r.eof || r.waits() {
+		if r.eof || len(r.rest) > maxHeld {
 			input = nil
 		}
 		select {
@@ -80,11 +82,22 @@ func (t *ResponseHalf) Pipe(stub *toxics.ToxicStub) {
 		case <-r.deadline():
 		case <-r.wake:
 		case chunk := <-input:
-			if r.take(chunk); chunk != nil {
-				r.served = chunk.Timestamp
-			}
+			r.take(chunk)
 		}
 	}
+}
+
+// take makes a chunk of the input what is read next, behind what waits for a delay. It is
+// read meanwhile, as its end may come.
+func (r *responses) take(chunk *stream.StreamChunk) {
+	if chunk != nil {
+		r.served = chunk.Timestamp
+		if len(r.rest) > 0 {
+			data := slices.Concat(r.rest, chunk.Data)
+			chunk = &stream.StreamChunk{Data: data, Timestamp: chunk.Timestamp}
+		}
+	}
+	r.pump.take(chunk)
 }
 
 // Cleanup implements toxics.CleanupToxic.
@@ -150,7 +163,7 @@ func (r *responses) due() {
 		case !x.abort || !r.ready(x):
 			return
 		}
-		x.closing = x.closing || r.stale()
+		x.closing = x.closing || r.eof || r.stale()
 		r.emit(x.answer.bytes(x))
 		x.took()
 		r.done(x)
@@ -248,7 +261,7 @@ func (r *responses) begin() {
 	r.current, r.bodySeen, r.swallow = x, 0, x.answer != nil
 	switch {
 	case r.swallow:
-		if !part.Head.KeepsAlive() || r.parser.UntilClose() || r.parser.Opaque() {
+		if !part.Head.KeepsAlive() || r.parser.UntilClose() || r.parser.Opaque() || r.eof {
 			x.closing = true
 		}
 		r.emit(x.answer.bytes(x))
@@ -266,8 +279,12 @@ func (r *responses) begin() {
 	}
 }
 
-// sendOn sends on the head of the current response.
+// sendOn sends on the head of the current response. During a delay the service may have
+// closed its end as idle, and a client that is not told would use the connection again.
 func (r *responses) sendOn(head *httpstream.Head) {
+	if r.eof && r.current.responseDelay > 0 && !r.parser.UntilClose() && !r.parser.Opaque() {
+		head.Set("Connection", "close")
+	}
 	r.current.edit(head)
 	r.emit(head.Bytes())
 	r.current.took()

@@ -2,6 +2,7 @@ package toxics
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -71,4 +72,60 @@ func TestRequestsBehindAnAbortedOneAreAnswered(t *testing.T) {
 	assert.Equal(t, keptOpen+lastOne, untilEnd(w.sent))
 	w.hangsUp()
 	assert.Empty(t, untilEnd(w.out))
+}
+
+// TestADelayedResponseSaysThatItsConnectionEnds: the service has closed its end as idle
+// during the delay, and a client that does not know would use the connection again.
+func TestADelayedResponseSaysThatItsConnectionEnds(t *testing.T) {
+	t.Parallel()
+	const (
+		mark = "X-Toxic: http_latency; mode=response; name=x\r\n"
+		head = "HTTP/1.1 200 OK\r\n"
+		body = "Content-Length: 5\r\n"
+	)
+	for name, c := range map[string]struct {
+		closes bool
+		pieces []string
+		want   string
+	}{
+		"it goes on": {false, []string{head + body + "\r\nhello"}, head + body + mark + "\r\nhello"},
+		"it is closed": {
+			true,
+			[]string{head + body + "Connection: keep-alive\r\n\r\nhello"},
+			head + body + "Connection: close\r\n" + mark + "\r\nhello",
+		},
+		"it is closed behind a body in pieces": {
+			true,
+			[]string{head + body + "\r\nhe", "l", "lo"},
+			head + body + "Connection: close\r\n" + mark + "\r\nhello",
+		},
+		"the body ends with it": {
+			true, []string{head + "\r\nhello"}, head + mark + "\r\nhello",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWire(t, toxicSpec{"http_latency", `{"latency":5000}`})
+				w.start()
+				w.sends(getHit)
+				<-w.out
+				go func() {
+					for _, piece := range c.pieces {
+						w.answers(piece)
+					}
+					if c.closes {
+						close(w.back)
+					}
+				}()
+				assert.Equal(t, c.want, w.reads(len(c.want)))
+				if !c.closes {
+					close(w.back)
+				}
+				assert.Empty(t, untilEnd(w.sent))
+				close(w.in)
+				assert.Empty(t, untilEnd(w.out))
+			})
+		})
+	}
 }
