@@ -26,11 +26,11 @@ func (e *edge) compareCommand() *cobra.Command {
 		Short: "Compare reports: what changed, what is noise, did it get worse",
 		Long: "Compares every report with the first one. Exit code 0: no regression;\n" +
 			"1: a regression or a failed gate; 2: the input cannot be used.\n\n" +
-			"Without gates, a regression is: continuity fell significantly (5 % two-sided) or is\n" +
-			"unknown, a trace broke in a way that the base never had, however rarely, an edge\n" +
-			"between services lost significantly more parents, or a service is not reached.\n" +
-			"Of two equal runs in which breaks are rare but normal, the second rule finds a new\n" +
-			"one in up to a quarter of the comparisons per kind: there, use gates.\n\n" +
+			"Without gates, a regression is: continuity fell significantly (5 % two-sided) or\n" +
+			"is unknown, a trace broke in a way that the base never had, however rarely, an\n" +
+			"edge between services lost significantly more parents, or a service is not\n" +
+			"reached. Of two equal runs in which breaks are rare but normal, the second rule\n" +
+			"finds a new kind in up to a quarter of the comparisons: use gates there.\n\n" +
 			compare.GateHelp,
 		Example: "  k6 x continuity compare main.json pr.json\n" +
 			"  k6 x continuity compare main.json pr.json --gate 'continuity >= 0.999' " +

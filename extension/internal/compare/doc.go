@@ -26,7 +26,9 @@
 // many do: of two equal runs whose attempts share their fate by fives, continuity
 // is marked in 43 of 100 comparisons instead of 5. Runs whose breaks come in bursts
 // are warned of ([report.Report.Dispersion]). Nor do the intervals know how
-// runs of one system differ from day to day, or which difference matters: of
+// runs of one system differ from each other. Of twelve equal runs of the demo
+// services on one machine, no pair differed significantly in continuity, but two in
+// three did in the median duration. Nor do they know which difference matters: of
 // millions of attempts the smallest is significant. Repeat the runs, and set gates.
 //
 // # What is a regression

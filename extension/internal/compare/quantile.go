@@ -14,6 +14,10 @@ type distribution interface {
 	at(rank uint64) (low, high float64)
 }
 
+// resolution is that of histograms, in milliseconds: they cut durations down to
+// whole microseconds.
+const resolution = 0.001
+
 // quantileValue returns a quantile with its order-statistic interval. Bounded is
 // false when there are too few observations to enclose it.
 func quantileValue(d distribution, q, level float64) (v Value, bounded bool) {
@@ -30,6 +34,7 @@ func quantileValue(d distribution, q, level float64) (v Value, bounded bool) {
 	}
 	v.Low, _ = d.at(from)
 	_, v.High = d.at(to)
+	v.High += resolution
 	return v, ok
 }
 

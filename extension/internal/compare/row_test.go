@@ -4,11 +4,13 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/compare/interval"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 )
 
 // of is a proportion: hits of trials.
@@ -144,4 +146,21 @@ func TestQuantileRowMarks(t *testing.T) {
 			assert.Equal(t, c.want, quantileRow("p95", c.base, c.head, 0.95, 0.99).Mark)
 		})
 	}
+}
+
+// Histograms hold whole microseconds: one more or less may be next to nothing.
+func TestTheResolutionOfAHistogramIsNoDifference(t *testing.T) {
+	t.Parallel()
+	of := func(d time.Duration) distribution {
+		h := report.NewHistogram()
+		for range 5000 {
+			h.Record(d)
+		}
+		return newBars(h)
+	}
+	row := quantileRow("p50", of(6999*time.Nanosecond), of(7001*time.Nanosecond), 0.5, 0.95)
+	assert.Equal(t, MarkNoise, row.Mark)
+	assert.LessOrEqual(t, row.Change.Low, 0.000002)
+	row = quantileRow("p50", of(6*time.Microsecond), of(9*time.Microsecond), 0.5, 0.95)
+	assert.Equal(t, MarkWorse, row.Mark)
 }
