@@ -17,11 +17,14 @@ import (
 type followed struct {
 	always
 
-	told []time.Duration
+	begun time.Duration // of the plan, when it is joined
+	told  []time.Duration
 }
 
-func (f *followed) Acquire(context.Context) (faults.Term, error) { return faults.Term{}, nil }
-func (f *followed) Every() time.Duration                         { return time.Second }
+func (f *followed) Acquire(context.Context) (faults.Term, error) {
+	return faults.Term{Elapsed: f.begun}, nil
+}
+func (f *followed) Every() time.Duration { return time.Second }
 
 func (f *followed) Renew(context.Context, time.Duration) (faults.Term, error) {
 	elapsed := f.told[0]
@@ -52,6 +55,30 @@ func TestFollowerTakesTheEarliestStart(t *testing.T) {
 		assert.Empty(t, ctl.told(), "the driver puts toxics in")
 		require.NoError(t, run.Stop(context.Background()))
 	})
+}
+
+// TestFollowerOfAPlanThatIsOver is in its last phase, as the driver is: without toxics
+// it lasts until the end of the load.
+func TestFollowerOfAPlanThatIsOver(t *testing.T) {
+	t.Parallel()
+	for name, lease := range map[string]*followed{
+		"it joins late":            {begun: time.Hour, told: []time.Duration{time.Hour}},
+		"it learns so":             {told: []time.Duration{time.Hour}},
+		"it joins in the last one": {begun: 34 * time.Second, told: []time.Duration{0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				run := newRun(t, threePhases, lease)
+				require.NoError(t, run.Start(context.Background()))
+				wait(time.Minute)
+				assert.Equal(t, "after", run.Phase())
+				require.NoError(t, run.Stop(context.Background()))
+				phases := run.Phases()
+				assert.Equal(t, time.Now(), phases[len(phases)-1].End)
+			})
+		})
+	}
 }
 
 // watching asks for the running phase whenever a toxic comes in.

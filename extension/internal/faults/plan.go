@@ -143,16 +143,21 @@ func (p *Plan) Validate(proxies []string, ctl Controller) error {
 // Duration is the time from the start of the first phase to the end of the last.
 func (p *Plan) Duration() time.Duration { return p.end(len(p.Phases) - 1) }
 
-// at is the phase that runs when so much of the plan has passed. After the plan it
-// is the number of phases.
+// at is the phase that runs when so much of the plan has passed. After a plan whose last
+// phase ends it is the number of phases.
 func (p *Plan) at(elapsed time.Duration) int {
 	var end time.Duration
 	for i := range p.Phases {
-		if end += p.Phases[i].Duration; elapsed < end {
+		if end += p.Phases[i].Duration; elapsed < end || p.endless(i) {
 			return i
 		}
 	}
 	return len(p.Phases)
+}
+
+// endless tells the last phase, if it has no toxics that are to be taken out.
+func (p *Plan) endless(index int) bool {
+	return index == len(p.Phases)-1 && len(p.Phases[index].Toxics) == 0
 }
 
 // end is the time from the start of the plan to the end of a phase.

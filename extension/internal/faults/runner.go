@@ -112,9 +112,9 @@ func (r *Runner) run(ctx context.Context) {
 }
 
 // boundary fires when the running phase has come to its end, which may have passed; nil
-// behind the plan.
+// for one without an end and behind the plan.
 func (r *Runner) boundary() <-chan time.Time {
-	if r.index >= len(r.plan.Phases) {
+	if r.index >= len(r.plan.Phases) || r.plan.endless(r.index) {
 		return nil
 	}
 	return time.After(time.Until(r.started.Add(r.plan.end(r.index))))
@@ -166,11 +166,6 @@ func (r *Runner) renew(ctx context.Context) error {
 func (r *Runner) move(ctx context.Context) error {
 	index := r.plan.at(time.Since(r.started))
 	if index <= r.index {
-		return nil
-	}
-	last := len(r.plan.Phases) - 1
-	if index > last && r.index == last && len(r.plan.Phases[last].Toxics) == 0 {
-		r.index = index
 		return nil
 	}
 	err := r.leave(ctx)

@@ -49,11 +49,14 @@ type aRun struct {
 	warned *messages
 }
 
-func newRun(t *testing.T, plan string) *aRun {
+func newRun(t *testing.T, plan string, leases ...faults.Lease) *aRun {
 	t.Helper()
 	parsed, err := faults.ParsePlan([]byte(plan))
 	require.NoError(t, err)
 	run := &aRun{ctl: newFake(), ledger: &faults.Ledger{}, warned: &messages{}}
+	for _, lease := range leases {
+		run.ctl.lease = lease
+	}
 	run.Runner = faults.NewRunner(run.ctl, parsed, faults.RunnerConfig{
 		Warn: run.warned.add, Ledger: run.ledger,
 	})
