@@ -90,7 +90,9 @@ func (l *Ledger) Enter(phase string, planned []Toxic, now []Counters) {
 		}
 	}
 	for key := range l.script {
-		l.add(key, mark{phase: phase})
+		if marks := l.marks[key]; marks[len(marks)-1].phase != phase {
+			l.add(key, mark{phase: phase})
+		}
 	}
 }
 

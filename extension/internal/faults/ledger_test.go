@@ -101,3 +101,16 @@ func TestCountersThatCannotBeReadBetweenPhases(t *testing.T) {
 	assert.Equal(t, map[string]uint64{"one": 10, "two": 5},
 		shares(&ledger, []faults.Counters{counted("shop", "a", 15)}))
 }
+
+// TestAPhaseThatIsEnteredAgain is the same one: another load generator drove it
+// meanwhile.
+func TestAPhaseThatIsEnteredAgain(t *testing.T) {
+	t.Parallel()
+	var ledger faults.Ledger
+	ledger.Enter("one", nil, nil)
+	ledger.Script(faults.Toxic{Proxy: "shop", Name: "a", Type: "http_status"}, nil)
+	ledger.Enter("one", nil, []faults.Counters{counted("shop", "a", 10)})
+	rows := ledger.Rows([]faults.Counters{counted("shop", "a", 15)})
+	require.Len(t, rows, 1)
+	assert.EqualValues(t, 15, rows[0].Seen)
+}
