@@ -71,5 +71,10 @@
 //	              │ exchange queue, in order of the requests
 //	client ◄─ response half ◄─ service
 //
+// Services close connections that are idle. A request that a toxic answers before the
+// service sees it is none for the service: if its end was unused for a second, the answer
+// ends the connection, so that no request is lost to the service's closing it. A delayed
+// response says so if the service has closed the connection meanwhile.
+//
 // What is not HTTP/1.1 passes through as it came, and is counted.
 package toxics
