@@ -30,7 +30,7 @@ func (e *edge) compareCommand() *cobra.Command {
 			"is unknown, a trace broke in a way that the base never had, however rarely, an\n" +
 			"edge between services lost significantly more parents, or a service is not\n" +
 			"reached. Of two equal runs in which breaks are rare but normal, the second rule\n" +
-			"finds a new kind in up to a quarter of the comparisons: use gates there.\n\n" +
+			"finds a new kind in a quarter of the comparisons, or more: use gates there.\n\n" +
 			compare.GateHelp,
 		Example: "  k6 x continuity compare main.json pr.json\n" +
 			"  k6 x continuity compare main.json pr.json --gate 'continuity >= 0.999' " +

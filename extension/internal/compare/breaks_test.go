@@ -181,3 +181,20 @@ func TestARunThatDecidesNothingIsNoPass(t *testing.T) {
 	assert.Zero(t, compared(t, Options{}, silent, silent).ExitCode())
 	assert.Zero(t, compared(t, Options{}, silent, good(t)).ExitCode())
 }
+
+func TestATrendOfTooFewObservationsHasNoInterval(t *testing.T) {
+	t.Parallel()
+	run := func(n int) *report.Report {
+		return made(t, "run", 6,
+			group{phase: "a", name: "n", number: 1, verdict: verdict.Continued, n: n, ms: 10})
+	}
+	width := func(n int, name string) float64 {
+		trends := compared(t, Options{}, run(n), run(n), run(n)).Trends
+		at := slices.IndexFunc(trends, func(t Trend) bool { return t.Name == name })
+		require.GreaterOrEqual(t, at, 0)
+		return trends[at].Values[0].High - trends[at].Values[0].Low
+	}
+	assert.Zero(t, width(50, "p99.duration_ms"))
+	assert.Positive(t, width(50, "p50.duration_ms"))
+	assert.Positive(t, width(5000, "p99.duration_ms"))
+}

@@ -92,6 +92,16 @@ type Table struct {
 	Rows      []Row  `json:"rows"`
 }
 
+// bounded is a side's value, without limits where they are no interval.
+func (r *Row) bounded(v *Value) *Value {
+	if v == nil || r.Level > 0 {
+		return v
+	}
+	bare := *v
+	bare.Low, bare.High = v.Value, v.Value
+	return &bare
+}
+
 // jointLevel is the level of one of rows intervals that hold together.
 func jointLevel(rows int) float64 { return 1 - (1-confidence)/float64(max(rows, 1)) }
 

@@ -168,9 +168,9 @@ func trends(heads []Head) []Trend {
 				continue
 			}
 			if r.Base != nil {
-				t.Values[0] = r.Base
+				t.Values[0] = r.bounded(r.Base)
 			}
-			t.Values, t.Marks = append(t.Values, r.Head), append(t.Marks, r.Mark)
+			t.Values, t.Marks = append(t.Values, r.bounded(r.Head)), append(t.Marks, r.Mark)
 		}
 		if found {
 			list = append(list, t)
