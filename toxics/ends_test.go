@@ -70,3 +70,22 @@ func TestAnOldClientIsToldThatItsConnectionGoesOn(t *testing.T) {
 	w.hangsUp()
 	assert.Empty(t, untilEnd(w.out))
 }
+
+// TestAReplacedStreamIsTheLastOfItsConnection: it may go on for ever, and a request behind
+// it would never be answered. The client is told, and hangs up.
+func TestAReplacedStreamIsTheLastOfItsConnection(t *testing.T) {
+	t.Parallel()
+	const replaced = "HTTP/1.1 503 Service Unavailable\r\n" +
+		"X-Toxic: http_status; mode=replace; name=x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+	w := newWire(t, toxicSpec{"http_status", `{"mode":"replace"}`})
+	w.start()
+	w.sends(getHit)
+	<-w.out
+	w.answers("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n" +
+		"Transfer-Encoding: chunked\r\n\r\n")
+	assert.Equal(t, replaced, string((<-w.sent).Data))
+	w.answers("5\r\nhello\r\n")
+	w.hangsUp()
+	assert.Empty(t, untilEnd(w.sent))
+	assert.Empty(t, untilEnd(w.out))
+}

@@ -1,5 +1,20 @@
 package toxics
 
+import (
+	"strings"
+
+	"github.com/xk6-continuity/xk6-continuity/toxics/httpstream"
+)
+
+// endsBehind reports whether the connection cannot go on behind a replaced response: the
+// service ends it or has ended it, goes on with another protocol, or with a stream of
+// events that may have no end.
+func (r *responses) endsBehind(head *httpstream.Head) bool {
+	kind, _ := head.Get("Content-Type")
+	return !head.KeepsAlive() || r.parser.UntilClose() || r.parser.Opaque() || r.eof ||
+		strings.HasPrefix(strings.ToLower(kind), "text/event-stream")
+}
+
 // body passes on a piece of a body's content, up to where a toxic cuts it.
 func (r *responses) body(data []byte) {
 	if r.swallow {

@@ -261,9 +261,7 @@ func (r *responses) begin() {
 	r.current, r.bodySeen, r.swallow = x, 0, x.answer != nil
 	switch {
 	case r.swallow:
-		if !part.Head.KeepsAlive() || r.parser.UntilClose() || r.parser.Opaque() || r.eof {
-			x.closing = true
-		}
+		x.closing = r.endsBehind(part.Head)
 		r.emit(x.answer.bytes(x))
 		x.took()
 	case x.cut.inBody() && part.Length < 0:
