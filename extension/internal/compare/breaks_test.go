@@ -198,3 +198,15 @@ func TestATrendOfTooFewObservationsHasNoInterval(t *testing.T) {
 	assert.Positive(t, width(50, "p50.duration_ms"))
 	assert.Positive(t, width(5000, "p99.duration_ms"))
 }
+
+// No span is due in a trace that is not sampled, so it reaches no service.
+func TestServicesAreAShareOfTheSampledTraces(t *testing.T) {
+	t.Parallel()
+	g := group{phase: "a", name: "n", number: 1, verdict: verdict.Continued, n: 10, ms: 1}
+	g.services = []verdict.Presence{{Service: "shop", Connected: true}}
+	r := made(t, "run", 7, g,
+		group{phase: "a", name: "n", number: 1, verdict: verdict.Unsampled, n: 90, ms: 1})
+	row := compared(t, Options{}, r, r).Heads[0].row(tableServices, "shop")
+	require.NotNil(t, row)
+	assert.Equal(t, uint64(10), row.Head.Total)
+}

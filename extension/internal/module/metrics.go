@@ -108,7 +108,7 @@ func (t *tally) add(outcome verdict.Outcome, now time.Time) {
 	for range outcome.ExpectedMissing {
 		t.sample(t.continuity, settled, now, 0)
 	}
-	if outcome.Trace.Waited() {
+	if outcome.Waited() {
 		t.sample(t.settleTime, settled, now, metrics.D(outcome.Trace.SettleTime))
 	}
 }

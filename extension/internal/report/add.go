@@ -23,7 +23,7 @@ func (b *Builder) Add(o verdict.Outcome) {
 		}
 	}
 	b.absent += uint64(len(o.ExpectedMissing))
-	if o.Trace.Waited() {
+	if o.Waited() {
 		b.settled.Record(o.Trace.SettleTime)
 	}
 	b.extra.FlagBreaks += o.FlagBreaks

@@ -53,6 +53,14 @@ type Outcome struct {
 	StateBreaks     uint64   // SERVER spans that lost the tracestate that was sent
 }
 
+// Waited reports whether the trace was waited for and had anything to wait for:
+// of attempts that are not traced no span is due.
+func (o *Outcome) Waited() bool {
+	return o.Trace.Waited() && slices.ContainsFunc(o.Results, func(r Result) bool {
+		return r.Verdict != Unsampled && r.Verdict != Excluded
+	})
+}
+
 // Unsure reports whether the attempt cannot be held against what toxics say
 // they did: it broke and got no answer, which would carry the mark, or it is
 // marked and held, and was sent more than once.
