@@ -2,10 +2,15 @@ package module
 
 import (
 	"context"
+	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
 
 // TestAnInterruptedAsyncRequestEndsItsOperation: k6 runs nothing of a script that
@@ -31,4 +36,34 @@ func TestAnInterruptedAsyncRequestEndsItsOperation(t *testing.T) {
 	store := v.module.run.store
 	require.Eventually(t, func() bool { return store.Due() == 0 && store.Stats().Attempts == 1 },
 		time.Minute, time.Millisecond, "the operation is over, and its attempt is known")
+}
+
+// TestASpanEndsWithItsIteration has spans around promises that nobody settles.
+func TestASpanEndsWithItsIteration(t *testing.T) {
+	t.Parallel()
+	v := newVU(t, "")
+	ctx, cancel := context.WithCancel(t.Context())
+	v.runtime.VU.CtxField = ctx
+	v.run(`span('outer', () => { span('inner', () => new Promise(() => {})); return new Promise(() => {}); });
+		http.get('SERVER/get');`)
+	store := v.module.run.store
+	require.Equal(t, 2, store.Due(), "that of the span and that of the request")
+	require.Len(t, v.spans(), 2, "those of the request")
+	cancel()
+	require.Eventually(t, func() bool { return len(v.spans()) == 4 }, time.Minute, time.Millisecond)
+}
+
+// TestSettlingEndsWithoutWhatNobodyEnds has an operation that is never closed.
+func TestSettlingEndsWithoutWhatNobodyEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &run{}
+		r.settings.settle, r.settings.linger = 100*time.Millisecond, 10*time.Millisecond
+		r.store = join.New(join.Config{Settle: r.settings.settle, Linger: r.settings.linger})
+		r.store.Open(tracecontext.TraceID{1}, time.Now())
+		began := time.Now()
+		require.True(t, (&settler{run: r}).await(os.Stderr, ""))
+		require.Equal(t, 700*time.Millisecond, time.Since(began))
+		require.Equal(t, 1, r.store.Due(), "it is drained next")
+	})
 }

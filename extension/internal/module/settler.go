@@ -136,23 +136,26 @@ func (s *settler) finish(w io.Writer) {
 	s.drain(detail, now)
 }
 
-// await returns true when nothing is due, and false after a signal.
+// await returns true when nothing is due, or nothing that can still settle: no
+// script is left to end an operation. It returns false after a signal.
 func (s *settler) await(w io.Writer, hint string) bool {
 	tick := time.NewTicker(settleEvery)
 	defer tick.Stop()
 	began := time.Now()
+	limit := s.run.settings.settle + 2*s.run.settings.linger + 5*settleEvery
 	shown := began
 	for {
 		now := time.Now()
 		s.settle(now)
 		due := s.run.store.Due()
-		if due == 0 {
+		if due == 0 || now.Sub(began) > limit {
 			return true
 		}
 		if now.Sub(shown) >= progressEvery {
 			shown = now
 			// A progress line that cannot be shown does no harm.
-			_, _ = fmt.Fprintf(w, "continuity: settling, %d traces due, %s of at most %s (%s)\n",
+			_, _ = fmt.Fprintf(w, //nolint:gosec // a terminal, no page
+				"continuity: settling, %d traces due, %s of at most %s (%s)\n",
 				due, now.Sub(began).Round(time.Second), s.run.settings.settle, hint)
 			s.run.checkpoint()
 		}

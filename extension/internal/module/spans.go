@@ -174,7 +174,9 @@ func (i *instance) endIteration() {
 	}
 }
 
-// endWith ends the span when a promise settles, or now for any other value.
+// endWith ends the span when a promise settles, or now for any other value. It
+// ends with the iteration if that is first: k6 runs nothing of a script that it
+// has interrupted, and there are promises that nobody settles.
 func (i *instance) endWith(result sobek.Value, app *traced.AppSpan) sobek.Value {
 	rt := i.vu.Runtime()
 	object, isObject := result.(*sobek.Object)
@@ -182,18 +184,23 @@ func (i *instance) endWith(result sobek.Value, app *traced.AppSpan) sobek.Value 
 		app.End(nil)
 		return result
 	}
+	stop := context.AfterFunc(i.vu.Context(), func() { app.End(nil) })
+	end := func(err error) {
+		stop()
+		app.End(err)
+	}
 	then, _ := sobek.AssertFunction(object.Get("then"))
 	derived, err := then(object,
 		rt.ToValue(func(call sobek.FunctionCall) sobek.Value {
-			app.End(nil)
+			end(nil)
 			return call.Argument(0)
 		}),
 		rt.ToValue(func(call sobek.FunctionCall) sobek.Value {
-			app.End(rejection(call.Argument(0)))
+			end(rejection(call.Argument(0)))
 			panic(call.Argument(0))
 		}))
 	if err != nil {
-		app.End(err)
+		end(err)
 		panic(err)
 	}
 	return derived
