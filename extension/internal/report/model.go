@@ -119,8 +119,8 @@ type Fault struct {
 	Marked        uint64 `json:"marked,omitempty"`    // responses that went out with its mark
 	Unreached     uint64 `json:"unreached,omitempty"` // marked, the body ended before the cut
 	Unmarked      uint64 `json:"unmarked,omitempty"`  // injected, no response went out
-	PassedThrough uint64 `json:"passed_through"`
-	Unpaired      uint64 `json:"unpaired"`
+	PassedThrough uint64 `json:"passed_through"`      // connections of the proxy since it was made
+	Unpaired      uint64 `json:"unpaired"`            // the same: not to be added up
 }
 
 // Seen is what the load saw of one toxic, by the X-Toxic headers it was sent.
