@@ -27,10 +27,10 @@ func (e *edge) compareCommand() *cobra.Command {
 		Long: "Compares every report with the first one. Exit code 0: no regression;\n" +
 			"1: a regression or a failed gate; 2: the input cannot be used.\n\n" +
 			"Without gates, a regression is: continuity fell significantly (5 % two-sided) or\n" +
-			"is unknown, a trace broke in a way that the base never had, however rarely, an\n" +
-			"edge between services lost significantly more parents, or a service is not\n" +
-			"reached. Of two equal runs in which breaks are rare but normal, the second rule\n" +
-			"finds a new kind in a quarter of the comparisons, or more: use gates there.\n\n" +
+			"is unknown, traces broke in a way that the base never had, an edge between\n" +
+			"services lost significantly more parents, or a service is not reached, each more\n" +
+			"than chance explains. New ways to break are shown from the first trace on; a\n" +
+			"gate such as 'missing == 0' fails on it.\n\n" +
 			compare.GateHelp,
 		Example: "  k6 x continuity compare main.json pr.json\n" +
 			"  k6 x continuity compare main.json pr.json --gate 'continuity >= 0.999' " +

@@ -14,10 +14,9 @@ const (
 // maxExamples is how many traces are shown of each new kind of break.
 const maxExamples = 3
 
-// newBreaks lists the ways in which head breaks and base never did. It is not a
-// test of significance: the first trace that breaks in a new way is news, and says
-// whether chance could explain it. Breaks that a toxic says it caused are left
-// out: the plan asked for them.
+// newBreaks lists the ways in which head breaks and base never did. The first trace
+// that breaks in a new way is news; it is a regression where chance does not explain
+// it. Breaks that a toxic says it caused are left out: the plan asked for them.
 func newBreaks(base, head *side) []NewBreak {
 	list := newVerdicts(base, head)
 	list = append(list, newOrphans(base, head)...)
@@ -26,7 +25,7 @@ func newBreaks(base, head *side) []NewBreak {
 
 func newVerdicts(base, head *side) []NewBreak {
 	var list []NewBreak
-	due := head.continuity().Trials
+	due, level := head.continuity().Trials, jointLevel(brokenVerdicts())
 	for _, v := range verdict.All() {
 		count := head.uncaused(v)
 		if !v.Broken() || count == 0 || base.perhapsUncaused(v) > 0 {
@@ -35,12 +34,26 @@ func newVerdicts(base, head *side) []NewBreak {
 		b := NewBreak{Kind: v.String(), Count: count, Of: due}
 		was := interval.Proportion{Trials: base.continuity().Trials}
 		now := interval.Proportion{Hits: min(count, due), Trials: due}
-		row := rateRow("", &was, &now, confidence, LowerIsBetter)
-		b.P = row.fisher()
+		b.judge(rateRow("", &was, &now, level, LowerIsBetter))
 		b.Examples = first(head.examples(v), maxExamples)
 		list = append(list, b)
 	}
 	return list
+}
+
+// brokenVerdicts is how many verdicts can be new.
+func brokenVerdicts() (n int) {
+	for _, v := range verdict.All() {
+		if v.Broken() {
+			n++
+		}
+	}
+	return n
+}
+
+// judge takes over what the test says of base and head.
+func (b *NewBreak) judge(row Row) {
+	b.P, b.Significant = row.fisher(), row.Mark == MarkWorse
 }
 
 func first[T any](list []T, n int) []T { return list[:min(n, len(list))] }
@@ -69,13 +82,11 @@ func newOrphans(base, head *side) []NewBreak {
 		if !known {
 			was.Trials, now.Trials = base.hops(), head.hops()
 		}
-		row := rateRow("", &was, &now, level, LowerIsBetter)
-		if !clean && row.Mark != MarkWorse {
-			continue
+		b := NewBreak{Kind: breakOrphans, Where: e.name, Count: orphans, Of: e.Trials}
+		b.judge(rateRow("", &was, &now, level, LowerIsBetter))
+		if clean || b.Significant {
+			list = append(list, b)
 		}
-		list = append(list, NewBreak{
-			Kind: breakOrphans, Where: e.name, Count: orphans, Of: e.Trials, P: row.fisher(),
-		})
 	}
 	return list
 }
@@ -98,12 +109,10 @@ func newlyDisconnected(base, head *side) []NewBreak {
 			continue
 		}
 		h.Trials = max(h.Trials, head.traces())
-		row := rateRow(s.name, &s.Proportion, &h.Proportion, level, HigherIsBetter)
-		if row.Mark == MarkWorse {
-			list = append(list, NewBreak{
-				Kind: breakDisconnected, Where: s.name, Count: h.Trials, Of: h.Trials,
-				P: row.fisher(),
-			})
+		b := NewBreak{Kind: breakDisconnected, Where: s.name, Count: h.Trials, Of: h.Trials}
+		b.judge(rateRow(s.name, &s.Proportion, &h.Proportion, level, HigherIsBetter))
+		if b.Significant {
+			list = append(list, b)
 		}
 	}
 	return list

@@ -3,6 +3,7 @@ package compare
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
@@ -98,6 +99,13 @@ func unknown(base, head Run) []Finding {
 		"continuity is unknown: of %d attempts none was held or broken", head.Attempts)}}
 }
 
+// newlyOrphaned reports whether an edge is found as a new kind of break.
+func (h Head) newlyOrphaned(edge string) bool {
+	return slices.ContainsFunc(h.NewBreaks, func(b NewBreak) bool {
+		return b.Significant && b.Kind == breakOrphans && b.Where == edge
+	})
+}
+
 // regressions applies the rule of the package comment.
 func (h Head) regressions() []Finding {
 	var list []Finding
@@ -113,14 +121,16 @@ func (h Head) regressions() []Finding {
 			case t.Title == tableRun && r.Name == rateContinuity:
 				add("continuity fell from %s to %s (%s, interval %s)", valueText(r.Base, r.Unit),
 					valueText(r.Head, r.Unit), changeText(r), limitsText(r))
-			case t.Title == tableEdges:
+			case t.Title == tableEdges && !h.newlyOrphaned(r.Name):
 				add("spans that found their parent fell from %s to %s on %s",
 					valueText(r.Base, r.Unit), valueText(r.Head, r.Unit), r.Name)
 			}
 		}
 	}
 	for _, b := range h.NewBreaks {
-		add("%s", b)
+		if b.Significant {
+			add("%s", b)
+		}
 	}
 	return list
 }

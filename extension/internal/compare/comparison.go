@@ -81,8 +81,10 @@ type NewBreak struct {
 	Where string `json:"where"` // edge or service; empty for the whole run
 	Count uint64 `json:"count"`
 	Of    uint64 `json:"of"`
+	// Significant breaks are regressions; the others are what chance could explain.
+	Significant bool `json:"significant"`
 	// P is the p-value of Fisher's exact test that base and head break so at one
-	// rate, where it was needed: a break is new by its count, not by this test.
+	// rate, where it was needed.
 	P        *float64  `json:"fisher_p,omitempty"`
 	Examples []Example `json:"examples,omitempty"`
 }
@@ -95,7 +97,11 @@ func (b NewBreak) String() string {
 // share says how often it broke, and whether that proves anything.
 func (b NewBreak) share() string {
 	text := fmt.Sprintf("%d of %d", b.Count, b.Of)
-	if b.P != nil && *b.P >= 1-confidence {
+	switch {
+	case b.Significant:
+	case b.P == nil:
+		text += ", as chance could explain"
+	default:
 		text += fmt.Sprintf(", as chance could explain (p = %.2g)", *b.P)
 	}
 	return text

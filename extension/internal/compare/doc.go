@@ -38,16 +38,17 @@
 //   - continuity of the whole run is significantly lower than the base's, or
 //     unknown, as every attempt was undecided, unsampled or not delivered;
 //   - a broken verdict (restarted, reparented, span_lost, missing), not caused by
-//     an injected context break, occurs that the base never had, however rarely:
-//     a trace that breaks in a new way is a finding, not a fluctuation;
-//   - spans have lost their parent and none had in the base, or significantly more
-//     have on an edge between services;
+//     an injected context break, occurs that the base never had, and chance does not
+//     explain it: of the tests of the four, one in twenty pairs of equal runs at most
+//     fails one;
+//   - significantly more spans have lost their parent on an edge between services;
 //   - a service that was connected in traces of the base is in none of head's,
 //     and chance does not explain it.
 //
-// That something is new is no test: of two equal runs with one such break each on
-// average, nearly one comparison in four has it in the second run only. What chance
-// could explain says so; where that is not wanted, use gates.
+// What breaks in a new way is shown with its traces from the first one on. That it
+// is new is no test: of two equal runs with one such break each on average, nearly
+// one comparison in four has it in the second run only. What chance could explain
+// says so and fails nothing; a gate such as missing == 0 does.
 //
 // With gates, the gates alone decide, by the numbers as they are: they know no
 // noise. Latency never fails a run without a gate.
