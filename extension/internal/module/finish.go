@@ -32,6 +32,7 @@ func (r *run) testEnd() {
 		return
 	}
 	r.faults.stop(r.warn)
+	ended := time.Now() // what follows is no load
 	flushed := make(chan error, 1)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
@@ -45,7 +46,7 @@ func (r *run) testEnd() {
 	}
 	r.closeSource()
 	r.settler.count(time.Now())
-	final := r.snapshot(time.Now())
+	final := r.snapshot(ended)
 	paths, err := r.write(final)
 	if err != nil {
 		r.log.WithError(err).Error("continuity: writing the report")
@@ -95,14 +96,14 @@ func (r *run) spans() report.Spans {
 	return s
 }
 
-// snapshot is the report as of now.
-func (r *run) snapshot(now time.Time) *report.Report {
+// snapshot is the report so far, of a load that ends at a moment.
+func (r *run) snapshot(end time.Time) *report.Report {
 	r.builder.SetSpans(r.spans())
 	r.faults.report(r.builder, r.warn)
 	if o := r.options.Load(); o != nil && !r.described.Swap(true) {
 		r.builder.SetOptions(loadOptions(o)) // the builder keeps them
 	}
-	return r.builder.Report(now)
+	return r.builder.Report(end)
 }
 
 func (r *run) path(suffix string) string {

@@ -145,9 +145,11 @@ func TestEndOfTestWaitsForWhatIsDue(t *testing.T) {
 		case <-time.After(time.Millisecond):
 		}
 	}
+	waited := time.Now()
 	r.serve(second)
 	<-ended
 	final := r.reportOf(".json")
+	assert.True(t, final.Run.End.Before(waited), "the wait is no part of the load")
 	assert.Equal(t, map[string]uint64{"continued": 2}, final.Totals.Verdicts)
 	assert.EqualValues(t, 1, final.Totals.Retries)
 	assert.EqualValues(t, 2, final.Spans.Received)
