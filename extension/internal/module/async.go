@@ -86,24 +86,52 @@ func (a *asyncSend) through() (*sobek.Promise, error) {
 
 func (a *asyncSend) fulfilled(call sobek.FunctionCall) sobek.Value {
 	resp := exportResponse(call.Argument(0))
-	a.after(func() { a.hooks.after(a.send, resp, nil) })
-	if a.again(outcomeOf(resp, nil)) {
-		return sobek.Undefined()
-	}
-	a.end(nil)
-	a.settle(a.resolve(a.response(resp)))
+	a.onLoop(func() error {
+		a.after(func() { a.hooks.after(a.send, resp, nil) })
+		if a.again(outcomeOf(resp, nil)) {
+			return nil
+		}
+		a.end(nil)
+		return a.resolve(a.response(resp))
+	})
 	return sobek.Undefined()
 }
 
 func (a *asyncSend) rejected(call sobek.FunctionCall) sobek.Value {
-	err := rejection(call.Argument(0))
-	a.after(func() { a.hooks.after(a.send, nil, err) })
-	if a.again(outcome{failed: true}) {
-		return sobek.Undefined()
-	}
-	a.end(err)
-	a.settle(a.reject(call.Argument(0)))
+	reason := call.Argument(0)
+	a.onLoop(func() error {
+		err := rejection(reason)
+		a.after(func() { a.hooks.after(a.send, nil, err) })
+		if a.again(outcome{failed: true}) {
+			return nil
+		}
+		a.end(err)
+		return a.reject(reason)
+	})
 	return sobek.Undefined()
+}
+
+// onLoop has the event loop call fn as nothing else is running. A reaction to a
+// promise must not go back into the script: an interruption there would leave the
+// runtime in a state that ends the process.
+func (a *asyncSend) onLoop(fn func() error) {
+	a.client.instance.vu.RegisterCallback()(func() error { return caught(fn) })
+}
+
+// caught returns what fn raises in the script, as nothing above would.
+func caught(fn func() error) (err error) {
+	defer func() {
+		switch raised := recover().(type) {
+		case nil:
+		case *sobek.InterruptedError:
+			err = raised
+		case *sobek.Exception:
+			err = raised
+		default:
+			panic(raised)
+		}
+	}()
+	return fn()
 }
 
 // after runs the response hook; the operation is over when it does not return.
@@ -130,7 +158,7 @@ func (a *asyncSend) again(o outcome) bool {
 		if !wait(a.ctx, backoff) {
 			resume = a.abandon
 		}
-		callback(resume)
+		callback(func() error { return caught(resume) })
 	}()
 	return true
 }
@@ -147,14 +175,6 @@ func (a *asyncSend) resume(backoff time.Duration) error {
 func (a *asyncSend) abandon() error {
 	a.end(a.ctx.Err())
 	return a.reject(a.ctx.Err())
-}
-
-// settle raises the error of settling the script's promise, which only an
-// interrupted runtime returns.
-func (a *asyncSend) settle(err error) {
-	if err != nil {
-		throw(a.client.instance.vu, err)
-	}
 }
 
 // rejection turns a rejection value into the error that it stands for.

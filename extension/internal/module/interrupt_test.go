@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/grafana/sobek"
 	"github.com/stretchr/testify/require"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
@@ -66,4 +67,25 @@ func TestSettlingEndsWithoutWhatNobodyEnds(t *testing.T) {
 		require.Equal(t, 700*time.Millisecond, time.Since(began))
 		require.Equal(t, 1, r.store.Due(), "it is drained next")
 	})
+}
+
+// TestAnInterruptionAfterAnAsyncRequest is one of what the script does when the
+// request has been answered, with another one under way.
+func TestAnInterruptionAfterAnAsyncRequest(t *testing.T) {
+	t.Parallel()
+	v := newVU(t, "")
+	rt := v.runtime.VU.Runtime()
+	require.NoError(t, rt.Set("interrupt", func() { rt.Interrupt(context.Canceled) }))
+	_, err := v.try(`
+		const call = async (fn) => fn();
+		await http.asyncRequest('GET', 'SERVER/get');
+		await call(async () => {
+			await Promise.all([
+				http.asyncRequest('GET', 'SERVER/delay/0.1'),
+				call(async () => { interrupt(); while (true) {} }),
+			]);
+		});`)
+	require.ErrorAs(t, err, new(*sobek.InterruptedError))
+	require.NotPanics(t, v.runtime.EventLoop.WaitOnRegistered)
+	require.Len(t, v.server.seen(), 2)
 }
