@@ -9,6 +9,7 @@ import (
 
 	"github.com/grafana/sobek"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
@@ -88,4 +89,36 @@ func TestAnInterruptionAfterAnAsyncRequest(t *testing.T) {
 	require.ErrorAs(t, err, new(*sobek.InterruptedError))
 	require.NotPanics(t, v.runtime.EventLoop.WaitOnRegistered)
 	require.Len(t, v.server.seen(), 2)
+}
+
+// TestTheSpanOfAnInterruptedIterationIsNotThatOfTheNext has one VU with two iterations.
+func TestTheSpanOfAnInterruptedIterationIsNotThatOfTheNext(t *testing.T) {
+	t.Parallel()
+	v := newVU(t, `const scoped = new Client({scope: 'iteration'});`)
+	rt := v.runtime.VU.Runtime()
+	require.NoError(t, rt.Set("interrupt", func() { rt.Interrupt(context.Canceled) }))
+	ctx, cancel := context.WithCancel(t.Context())
+	v.runtime.VU.CtxField = ctx
+	_, err := v.try(`await 1; await span('outer', async () => { await 1; interrupt(); while (true) {} })`)
+	require.ErrorAs(t, err, new(*sobek.InterruptedError))
+	cancel()
+	rt.ClearInterrupt()
+	v.runtime.VU.CtxField = t.Context()
+	_, err = rt.RunString(v.replace(`http.get('SERVER/get'); scoped.get('SERVER/get')`))
+	require.NoError(t, err)
+	for _, s := range v.clientSpans() {
+		require.NotEqual(t, "outer", v.rootOf(s).Name)
+	}
+	require.Len(t, v.clientSpans(), 2)
+}
+
+// rootOf is the span at the top of a span's trace.
+func (v *vu) rootOf(s tracetest.SpanStub) tracetest.SpanStub {
+	v.tb.Helper()
+	for _, parent := range v.spans() {
+		if parent.SpanContext.SpanID() == s.Parent.SpanID() {
+			return v.rootOf(parent)
+		}
+	}
+	return s
 }

@@ -154,7 +154,7 @@ func (s *settler) await(w io.Writer, hint string) bool {
 		if now.Sub(shown) >= progressEvery {
 			shown = now
 			// A progress line that cannot be shown does no harm.
-			_, _ = fmt.Fprintf(w, //nolint:gosec // a terminal, no page
+			_, _ = fmt.Fprintf(w, //nolint:gosec,nolintlint // a page at times, to gosec
 				"continuity: settling, %d traces due, %s of at most %s (%s)\n",
 				due, now.Sub(began).Round(time.Second), s.run.settings.settle, hint)
 			s.run.checkpoint()

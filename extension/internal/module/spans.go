@@ -55,9 +55,18 @@ func (s *spanStack) track(rt *sobek.Runtime) {
 	}
 }
 
+// current is the active span; nil without one. That of an iteration which k6 has
+// interrupted is still there in the next one, and no longer counts.
+func (s *spanStack) current() *activeSpan {
+	if active := s.active.Load(); active != nil && active.ctx.Err() == nil {
+		return active
+	}
+	return nil
+}
+
 // context is the context that requests join: the active span's, else base.
 func (s *spanStack) context(base context.Context) context.Context {
-	if active := s.active.Load(); active != nil {
+	if active := s.current(); active != nil {
 		return active.ctx
 	}
 	return base
@@ -141,7 +150,7 @@ var (
 // application span that is open, else the iteration's if the scope says so.
 func (i *instance) active(state *lib.State, scope string) context.Context {
 	i.run.take(state)
-	if scope == "iteration" && i.spans.active.Load() == nil {
+	if scope == "iteration" && i.spans.current() == nil {
 		return i.iteration(i.vu.Context(), state)
 	}
 	return i.spans.context(i.vu.Context())
