@@ -115,23 +115,26 @@ func (a *asyncSend) rejected(call sobek.FunctionCall) sobek.Value {
 // promise must not go back into the script: an interruption there would leave the
 // runtime in a state that ends the process.
 func (a *asyncSend) onLoop(fn func() error) {
-	a.client.instance.vu.RegisterCallback()(func() error { return caught(fn) })
+	a.client.instance.vu.RegisterCallback()(func() error { return a.caught(fn) })
 }
 
-// caught returns what fn raises in the script, as nothing above would.
-func caught(fn func() error) (err error) {
+// caught returns what fn raises in the script, as nothing above would catch it.
+func (a *asyncSend) caught(fn func() error) (err error) {
 	defer func() {
-		switch raised := recover().(type) {
-		case nil:
-		case *sobek.InterruptedError:
-			err = raised
-		case *sobek.Exception:
-			err = raised
-		default:
+		raised := recover()
+		if raised == nil {
+			return
+		}
+		interruption, ok := raised.(*sobek.InterruptedError)
+		if !ok {
 			panic(raised)
 		}
+		err = interruption
 	}()
-	return fn()
+	if thrown := a.client.instance.vu.Runtime().Try(func() { err = fn() }); thrown != nil {
+		return thrown
+	}
+	return err
 }
 
 // after runs the response hook; the operation is over when it does not return.
@@ -158,7 +161,7 @@ func (a *asyncSend) again(o outcome) bool {
 		if !wait(a.ctx, backoff) {
 			resume = a.abandon
 		}
-		callback(func() error { return caught(resume) })
+		callback(func() error { return a.caught(resume) })
 	}()
 	return true
 }
