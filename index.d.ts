@@ -277,7 +277,10 @@ declare module 'k6/x/continuity' {
       requests: { [key in K]: Entry }): { [key in K]: TracedResponse<ResponseType | undefined> };
   }
 
-  /** Drop-in for `k6/http`: switching a script is one import line. */
+  /**
+   * Drop-in for `k6/http`: switching a script is one import line. `--http-debug` shows requests
+   * as k6 makes them, without the headers that tracing adds.
+   */
   const http: TracedHTTP;
   export default http;
 
