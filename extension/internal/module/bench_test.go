@@ -41,22 +41,24 @@ const (
 //   - export: client spans exported over OTLP/gRPC to an endpoint that takes all
 //
 // Two cores of an AMD EPYC with nothing else to do printed, in six runs,
-// traced/plain of 0.88 to 0.99 (none, 0.94 in the median), 0.85 to 0.92 (receiver,
-// 0.91) and 0.69 to 0.73 (export), where a plain request takes 38 to 49 µs of
-// processor time, client and server. Ours on top:
+// traced/plain of 0.87 to 0.94 (none, 0.93 in the median), 0.88 to 0.95 (receiver,
+// 0.90) and 0.70 to 0.73 (export), where a plain request takes 50 to 67 µs of
+// processor time, client and server. A day on which it took 38 to 49 had 0.94, 0.91
+// and, with package otlptrace's own messages, 0.71. Ours on top:
 //
-//   - none: 2.7 to 7 µs. BenchmarkOverhead, without network and server, has 2.8 of
-//     them: 0.7 to begin an operation (half of it reads params.tags and params.trace
-//     once more, as k6 does not show what it has read), 1.1 to send (headers, hooks
-//     of the connection, a copy of the request), 0.3 to complete the attempt and end
-//     the operation, 0.3 to judge and count, and the garbage collector's part for
-//     18 allocations, 2.5 kB
-//   - silent: 3.5 to 4.6 µs, so that up to a few µs are the two headers, on their
-//     way through client and server
-//   - receiver: 4.2 to 11 µs: opening, finishing, decoding and judging cost 2 to 4,
-//     the server's own spans among them
-//   - export: 18 to 29 µs: the spans of the OpenTelemetry SDK, their encoding and the
-//     endpoint, which is in this process; 12 kB
+//   - none: 4.2 to 7.9 µs. BenchmarkOverhead, without network and server, has 2 to
+//     2.8 of them: 1.2 to begin an operation (half of it reads params.tags once more,
+//     with 8 of our 18 allocations, as k6 does not show what it has read), 1.7 to
+//     send (0.8 for the headers, 0.7 for the hooks of the connection and a copy of
+//     the request), 0.6 to complete the attempt and end the operation, 0.4 to judge
+//     and count, and the garbage collector's part for 2.5 kB, by a profile
+//   - silent: 3.4 to 7.8 µs, so that about 1.5 µs are the two headers, on their way
+//     through client and server
+//   - receiver: 8.8 to 14 µs: opening, finishing, decoding and judging, and the
+//     server's own spans
+//   - export: 25 to 37 µs. By a profile of k6 itself 3.3 to make the two spans with
+//     the OpenTelemetry SDK, 2.3 to end them, 2.8 to write and send them, and 4 for the
+//     garbage collector; the rest is the endpoint, which is in this process
 func BenchmarkTracedAgainstPlain(b *testing.B) {
 	for _, name := range []string{"none", "silent", "receiver", "export"} {
 		b.Run(name, func(b *testing.B) {
