@@ -185,17 +185,7 @@ func field(line []byte, name string) ([]byte, bool) {
 // trimSpace returns a value without the white space around it: spaces, tabs and line
 // endings, and nothing else that others may take for a part of the value (RFC 9110
 // section 5.6.3).
-func trimSpace(b []byte) []byte {
-	for len(b) > 0 && isSpace(b[0]) {
-		b = b[1:]
-	}
-	for len(b) > 0 && isSpace(b[len(b)-1]) {
-		b = b[:len(b)-1]
-	}
-	return b
-}
-
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+func trimSpace(b []byte) []byte { return bytes.Trim(b, " \t\r\n") }
 
 // Remove takes out all lines of a header and reports whether there was one.
 func (h *Head) Remove(name string) bool {
