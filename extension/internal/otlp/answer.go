@@ -9,6 +9,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/otlpfield"
 )
 
 const unauthorizedMessage = "a valid bearer token is required"
@@ -38,16 +40,6 @@ func (r *Receiver) validToken(authorization string) bool {
 		subtle.ConstantTimeCompare([]byte(strings.TrimSpace(token)), []byte(r.cfg.Token)) == 1
 }
 
-// The field numbers of ExportTraceServiceResponse, ExportTracePartialSuccess
-// and google.rpc.Status.
-const (
-	responsePartialSuccess protowire.Number = 1
-	partialRejectedSpans   protowire.Number = 1
-	partialErrorMessage    protowire.Number = 2
-	rpcStatusCode          protowire.Number = 1
-	rpcStatusMessage       protowire.Number = 2
-)
-
 // appendPartialSuccess appends an ExportTraceServiceResponse: empty on full
 // success.
 func appendPartialSuccess(b []byte, result Result) []byte {
@@ -55,11 +47,11 @@ func appendPartialSuccess(b []byte, result Result) []byte {
 		return b
 	}
 	var p []byte
-	p = protowire.AppendTag(p, partialRejectedSpans, protowire.VarintType)
+	p = protowire.AppendTag(p, otlpfield.PartialRejectedSpans, protowire.VarintType)
 	p = protowire.AppendVarint(p, uint64(result.Rejected)) //nolint:gosec // a count
-	p = protowire.AppendTag(p, partialErrorMessage, protowire.BytesType)
+	p = protowire.AppendTag(p, otlpfield.PartialErrorMessage, protowire.BytesType)
 	p = protowire.AppendString(p, result.Reason)
-	b = protowire.AppendTag(b, responsePartialSuccess, protowire.BytesType)
+	b = protowire.AppendTag(b, otlpfield.ResponsePartialSuccess, protowire.BytesType)
 	return protowire.AppendBytes(b, p)
 }
 
@@ -98,8 +90,8 @@ func failure(enc encoding, code codes.Code, message string) []byte {
 		return b
 	}
 	var b []byte
-	b = protowire.AppendTag(b, rpcStatusCode, protowire.VarintType)
+	b = protowire.AppendTag(b, otlpfield.RPCStatusCode, protowire.VarintType)
 	b = protowire.AppendVarint(b, uint64(code))
-	b = protowire.AppendTag(b, rpcStatusMessage, protowire.BytesType)
+	b = protowire.AppendTag(b, otlpfield.RPCStatusMessage, protowire.BytesType)
 	return protowire.AppendString(b, message)
 }

@@ -90,3 +90,17 @@ const (
 const (
 	ListValues protowire.Number = 1
 )
+
+// The fields of ExportTraceServiceResponse and ExportTracePartialSuccess.
+const (
+	ResponsePartialSuccess protowire.Number = 1
+
+	PartialRejectedSpans protowire.Number = 1
+	PartialErrorMessage  protowire.Number = 2
+)
+
+// The fields of google.rpc.Status, which says why a request was refused.
+const (
+	RPCStatusCode    protowire.Number = 1
+	RPCStatusMessage protowire.Number = 2
+)
