@@ -87,7 +87,7 @@ func (c *connContext) Value(key any) any {
 	case *httptrace.ClientTrace:
 		return &c.trace.hooks
 	}
-	c.once.Do(func() { c.dialing = c.trace.dialing() })
+	c.once.Do(func() { c.dialing = c.trace.dialing(context.Background()) })
 	if ours := c.dialing.Value(key); ours != nil {
 		return ours
 	}
@@ -113,18 +113,17 @@ func (t *connTrace) attach(ctx context.Context, start time.Time) context.Context
 	t.hooks.GotFirstResponseByte = t.onFirstByte
 	if t.outer == nil {
 		t.outer = noHooks()
-		t.hooks.ConnectStart, t.hooks.ConnectDone = t.onConnectStart, t.onConnectDone
-		return httptrace.WithClientTrace(ctx, &t.hooks)
+		return t.dialing(ctx)
 	}
 	t.context = connContext{Context: ctx, trace: t}
 	return &t.context
 }
 
-// dialing returns a context with what package net calls for a connection.
-func (t *connTrace) dialing() context.Context {
+// dialing adds the hooks to a context, with what package net calls for a connection.
+func (t *connTrace) dialing(ctx context.Context) context.Context {
 	hooks := t.hooks
 	hooks.ConnectStart, hooks.ConnectDone = t.onConnectStart, t.onConnectDone
-	return httptrace.WithClientTrace(context.Background(), &hooks)
+	return httptrace.WithClientTrace(ctx, &hooks)
 }
 
 // now is the moment since start; never 0.
