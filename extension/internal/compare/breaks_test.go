@@ -91,11 +91,7 @@ func TestManyServicesRaiseNoFalseAlarmOfOneThatIsAbsent(t *testing.T) {
 
 func TestANewBreakSaysWhetherChanceCouldExplainIt(t *testing.T) {
 	t.Parallel()
-	run := func(missing int) *report.Report {
-		return made(t, "run", 4,
-			group{phase: "a", name: "n", number: 1, verdict: verdict.Continued, n: 1000 - missing, ms: 10},
-			group{phase: "a", name: "n", number: 1, verdict: verdict.Missing, n: missing, ms: 10})
-	}
+	run := func(missing int) *report.Report { return withMissing(t, 1000, missing) }
 	for missing, want := range map[int]string{
 		1:   "new kind of break: missing, 1 of 1000, as chance could explain (p = 1)",
 		5:   "new kind of break: missing, 5 of 1000, as chance could explain (p = 0.062)",

@@ -86,11 +86,7 @@ func TestTheOtherWayRoundIsAnImprovement(t *testing.T) {
 
 func TestChanceIsNoRegression(t *testing.T) {
 	t.Parallel()
-	run := func(missing int) *report.Report {
-		return made(t, "run", 3,
-			group{phase: "a", name: "n", number: 1, verdict: verdict.Continued, n: 5000 - missing, ms: 10},
-			group{phase: "a", name: "n", number: 1, verdict: verdict.Missing, n: missing, ms: 10})
-	}
+	run := func(missing int) *report.Report { return withMissing(t, 5000, missing) }
 	c := compared(t, Options{}, run(10), run(17))
 	assert.Equal(t, 0, c.ExitCode())
 	assert.Equal(t, MarkNoise, c.Heads[0].row(tableRun, "continuity").Mark)

@@ -47,6 +47,20 @@ func (r Run) bursts() string {
 		r.Label, math.Sqrt(r.Dispersion))
 }
 
+// cautions are the warnings, and what weakens the intervals.
+func (c *Comparison) cautions() []string {
+	var list []string
+	for _, warning := range c.Warnings {
+		list = append(list, warning.String())
+	}
+	for _, r := range c.Runs {
+		if note := r.bursts(); note != "" {
+			list = append(list, note)
+		}
+	}
+	return list
+}
+
 // Warning says why a run is hard to compare with the base.
 type Warning struct {
 	Run  string `json:"run"`

@@ -83,3 +83,13 @@ func TestTheFixtureAddsUp(t *testing.T) {
 	r := made(t, "run", 1, group{verdict: verdict.Continued, n: 10, number: 1, ms: 1})
 	require.Equal(t, uint64(10), r.Totals.Held)
 }
+
+// withMissing is a run some attempts of which are missing.
+func withMissing(tb testing.TB, attempts, missing int) *report.Report {
+	tb.Helper()
+	g := group{phase: "a", name: "n", number: 1, ms: 10}
+	held, lost := g, g
+	held.verdict, held.n = verdict.Continued, attempts-missing
+	lost.verdict, lost.n = verdict.Missing, missing
+	return made(tb, "run", 3, held, lost)
+}

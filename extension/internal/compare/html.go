@@ -55,10 +55,10 @@ const plotWidth = 160
 func WriteHTML(w io.Writer, c *Comparison) error {
 	t, err := template.New("compare").Funcs(template.FuncMap{
 		"name": name, "line": line, "mark": markText, "example": exampleText,
-		"value":  valueText,
-		"bursts": Run.bursts,
-		"legend": func() string { return legend },
-		"change": changeText, "relative": relativeText, "limits": limitsText,
+		"value":    valueText,
+		"cautions": (*Comparison).cautions,
+		"legend":   func() string { return legend },
+		"change":   changeText, "relative": relativeText, "limits": limitsText,
 	}).Parse(pageTemplate)
 	if err != nil {
 		return fmt.Errorf("parsing the page template: %w", err)

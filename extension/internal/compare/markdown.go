@@ -44,13 +44,8 @@ func (p *printer) markdownVerdict(c *Comparison) {
 		}
 		p.line("- " + word + " " + code(g.Run) + ": " + code(g.Gate) + " (" + code(g.Detail) + ")")
 	}
-	for _, warning := range c.Warnings {
-		p.line("- warning: " + code(warning.String()))
-	}
-	for _, r := range c.Runs {
-		if note := r.bursts(); note != "" {
-			p.line("- warning: " + code(note))
-		}
+	for _, caution := range c.cautions() {
+		p.line("- warning: " + code(caution))
 	}
 	p.line("")
 }

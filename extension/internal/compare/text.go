@@ -19,15 +19,9 @@ const wholeTable = 10
 func WriteText(w io.Writer, c *Comparison, o TextOptions) error {
 	p := &printer{w: w, color: o.Color}
 	p.runs(c)
-	for _, warning := range c.Warnings {
+	for _, caution := range c.cautions() {
 		p.line("")
-		p.line(p.paint(yellow, "warning: ") + line(warning.String()))
-	}
-	for _, r := range c.Runs {
-		if note := r.bursts(); note != "" {
-			p.line("")
-			p.line(p.paint(yellow, "warning: ") + line(note))
-		}
+		p.line(p.paint(yellow, "warning: ") + line(caution))
 	}
 	if len(c.Trends) > 0 {
 		p.trends(c)
