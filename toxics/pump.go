@@ -128,8 +128,19 @@ func (a *alarm) set(d time.Duration) <-chan time.Time {
 	return a.C
 }
 
-// waits reports whether a delay is under way.
-func (p *pump) waits() bool { return !p.until.IsZero() && time.Until(p.until) > 0 }
+// waits reports whether a delay is under way. It is until it has been seen to be over, as
+// what waited for it is to go on first.
+func (p *pump) waits() bool { return !p.until.IsZero() }
+
+// over reports whether no delay is under way, and ends one whose time has come: it would
+// wake the half again and again.
+func (p *pump) over() bool {
+	if !p.until.IsZero() && time.Until(p.until) > 0 {
+		return false
+	}
+	p.until = time.Time{}
+	return true
+}
 
 // deadline is a channel that fires when the delay is over; nil without a delay.
 func (p *pump) deadline() <-chan time.Time {

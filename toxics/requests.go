@@ -171,10 +171,9 @@ func (r *requests) part(part *httpstream.Part) {
 // room. From the push on, the exchange belongs to the response half.
 func (r *requests) admit() {
 	x := r.held
-	if r.waits() {
+	if !r.over() {
 		return
 	}
-	r.until = time.Time{} // one that is over would wake the half again and again
 	abort, cut, head, bodyless := x.abort, x.cut.kind, x.head.Bytes(), x.bodyless
 	var ok bool
 	if r.spare, ok = r.push(x); !ok {

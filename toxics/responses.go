@@ -182,11 +182,7 @@ func (r *responses) ready(x *exchange) bool {
 			r.until = time.Now().Add(x.responseDelay)
 		}
 	}
-	if r.waits() {
-		return false
-	}
-	r.until = time.Time{} // one that is over would wake the half again and again
-	return true
+	return r.over()
 }
 
 // maxUnused is how long the service's end of a connection may be unused under requests
