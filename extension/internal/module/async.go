@@ -91,7 +91,7 @@ func (a *asyncSend) fulfilled(call sobek.FunctionCall) sobek.Value {
 		if a.again(outcomeOf(resp, nil)) {
 			return nil
 		}
-		a.end(nil)
+		a.end(failure(resp, nil))
 		return a.resolve(a.response(resp))
 	})
 	return sobek.Undefined()

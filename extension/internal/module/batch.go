@@ -41,7 +41,7 @@ func (c *client) batch(call sobek.FunctionCall) sobek.Value {
 	}
 	defer func() {
 		for _, e := range entries {
-			e.op.End(err)
+			e.op.End(failure(e.resp, err))
 		}
 	}()
 	_, isArray := requests.([]any)

@@ -221,6 +221,10 @@ func newRecorder(tb testing.TB) *recorder {
 	mux := http.NewServeMux()
 	mux.Handle("/", httpbin.New().Handler())
 	mux.HandleFunc("/flaky/{times}/{status}", r.flaky)
+	mux.HandleFunc("/cut", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "9")
+		_, _ = io.WriteString(w, "cut")
+	})
 	mux.HandleFunc("/page", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(w, page)

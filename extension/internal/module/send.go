@@ -2,6 +2,7 @@ package module
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -147,6 +148,14 @@ func outcomeOf(resp *k6http.Response, err error) outcome {
 		status: resp.Status, retryAfter: resp.Headers["Retry-After"],
 		failed: resp.Error != "" && resp.Status == 0,
 	}
+}
+
+// failure is what k6 returns of a request, or says in its response; nil for neither.
+func failure(resp *k6http.Response, err error) error {
+	if err != nil || resp == nil || resp.Response == nil || resp.Error == "" {
+		return err
+	}
+	return errors.New(resp.Error)
 }
 
 // next decides whether another attempt follows, and after which wait. A call

@@ -67,9 +67,10 @@ func (c *client) sync(native nativeCall, params sobek.Value) sobek.Value {
 // run sends the request until the retry policy is satisfied, and ends its
 // operation, whatever happens.
 func (s *send) run(native *nativeCall) (result *Response, err error) {
-	defer func() { s.op.End(err) }()
+	var resp *k6http.Response
+	defer func() { s.op.End(failure(resp, err)) }()
 	s.hooks.before(s)
-	resp, err := s.attempt(native, 0)
+	resp, err = s.attempt(native, 0)
 	if resp, err = s.finish(resp, err, native); err != nil {
 		return nil, err
 	}
@@ -115,9 +116,10 @@ func (c *client) follow(
 		return native()
 	}}
 	var s *send
+	var resp *k6http.Response
 	defer func() {
 		if s != nil {
-			s.op.End(err)
+			s.op.End(failure(resp, err))
 		}
 	}()
 	var refused error
@@ -132,7 +134,7 @@ func (c *client) follow(
 		}
 		return s.RoundTrip(req)
 	})
-	resp, err := c.through(first, call)
+	resp, err = c.through(first, call)
 	if refused != nil {
 		return nil, refused
 	}

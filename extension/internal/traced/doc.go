@@ -6,6 +6,10 @@
 //	 ├─ attempt 1 (CLIENT)        one round trip each: retries, redirect hops
 //	 └─ attempt 2 (CLIENT)        and authentication exchanges
 //
+// An operation fails as its last round trip did, or with what k6 says of a request that
+// it does not send (then error.type is _OTHER). An answer is no failure of it, whatever
+// its status: that is the script's to judge.
+//
 // The sampling decision is taken here, once per operation, and spans of the
 // OpenTelemetry SDK are only made for sampled operations that are exported or
 // watched by a hook: identifiers and attempt records cost less than spans.

@@ -42,6 +42,26 @@ func isTimeout(err error) bool {
 		errors.As(err, &timeout) && timeout.Timeout()
 }
 
+// outcome is what the operation ends with: what its last round trip failed with, or
+// what is said of it.
+func (op *Operation) outcome(said error) error {
+	op.mu.Lock()
+	failed := op.failed
+	op.mu.Unlock()
+	if failed != nil && !op.interrupted(failed) {
+		return failed
+	}
+	return said
+}
+
+// failure names the cause of an operation's error, which may be that nothing was sent.
+func (op *Operation) failure(err error) string {
+	if op.RoundTrips() == 0 {
+		return otherMethod
+	}
+	return failure(err)
+}
+
 // failure names the cause of an error. What came first decides: a timeout while
 // the body is read is a timeout.
 func failure(err error) string {

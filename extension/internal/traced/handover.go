@@ -62,7 +62,7 @@ func (op *Operation) send(x *exchange) {
 // closed takes an exchange off the open list when its attempt is with the sink
 // or kept for it. The span is held if there is a response hook to come. The last
 // round trip of an operation that was left ends that one's span.
-func (op *Operation) closed(x *exchange) (held, last bool) {
+func (op *Operation) closed(x *exchange, err error) (held, last bool) {
 	if !op.keeps() {
 		op.client.sink.Attempt(x.attempt)
 	}
@@ -77,6 +77,9 @@ func (op *Operation) closed(x *exchange) (held, last bool) {
 	default:
 		op.handOver()
 		op.kept = x
+	}
+	if x.spanID == op.last {
+		op.failed = err
 	}
 	if i := slices.Index(op.open, x); i >= 0 {
 		op.open = slices.Delete(op.open, i, i+1)

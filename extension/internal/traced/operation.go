@@ -59,6 +59,7 @@ type Operation struct {
 	handed   bool // End has handed over what was kept
 	trips    int
 	last     tracecontext.SpanID
+	failed   error        // how the last round trip ended
 	ids      string       // traceparent of the last round trip; empty when not known
 	kept     *exchange    // ended, and not yet with the sink
 	open     []*exchange  // round trips whose body is still being read
@@ -216,7 +217,8 @@ func (op *Operation) LastSpan() trace.Span {
 	return op.held[len(op.held)-1].span
 }
 
-// End closes the operation: bodies that nobody read count as closed now.
+// End closes the operation: bodies that nobody read count as closed now. What ended
+// its last round trip, or else err, is the failure of the operation.
 func (op *Operation) End(err error) {
 	if op.excluded {
 		return
@@ -234,7 +236,7 @@ func (op *Operation) End(err error) {
 		x.abandon()
 	}
 	op.Release()
-	op.endSpan(err)
+	op.endSpan(op.outcome(err))
 	op.close()
 }
 
@@ -264,7 +266,7 @@ func (op *Operation) endSpan(err error) {
 	span := op.client.provider.make(op.span, func(out []attribute.KeyValue) []attribute.KeyValue {
 		out = append(out, attribute.String("url.full", op.recorded))
 		if failed {
-			out = append(out, attribute.String("error.type", failure(err)))
+			out = append(out, attribute.String("error.type", op.failure(err)))
 		}
 		return out
 	})
@@ -292,6 +294,6 @@ func (op *Operation) begin(
 	} else {
 		x.spanID = newSpanID()
 	}
-	op.last, op.ids = x.spanID, ""
+	op.last, op.failed, op.ids = x.spanID, nil, ""
 	return resend, waited, hop
 }

@@ -125,7 +125,7 @@ func (x *exchange) finish(err error) {
 		if x.late != nil {
 			x.makeSpan(resp, err)
 		}
-		held, last := x.op.closed(x)
+		held, last := x.op.closed(x, err)
 		if x.span != nil && !held {
 			x.endSpan()
 		}
