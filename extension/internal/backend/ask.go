@@ -13,7 +13,7 @@ func (p *Poller) ask(ctx context.Context, e *entry) {
 	now := time.Now()
 	last, end := p.limits(e)
 	if !now.Before(end) {
-		p.conclude(e, e.tooLate())
+		p.conclude(e, last, e.tooLate())
 		return
 	}
 	queryCtx, cancel := context.WithDeadline(ctx, end)
@@ -39,9 +39,8 @@ func (p *Poller) ask(ctx context.Context, e *entry) {
 	if err != nil {
 		e.failure = err.Error()
 	}
-	// The trace's time may have started again while the query was under way.
-	if extended, _ := p.limits(e); !now.Before(last) && !extended.After(last) {
-		p.conclude(e, e.failure)
+	if !now.Before(last) {
+		p.conclude(e, last, e.failure)
 		return
 	}
 	p.again(e)
@@ -115,20 +114,24 @@ func (p *Poller) again(e *entry) {
 }
 
 // conclude ends an entry: its trace is partial when there is a detail, else the
-// source has said all it has.
-func (p *Poller) conclude(e *entry, detail string) {
+// source has said all it has. An entry whose time has started again since its last query was
+// due goes on.
+func (p *Poller) conclude(e *entry, last time.Time, detail string) {
 	p.mu.Lock()
+	takenOn, extended := e.takenOn, e.last.After(last)
 	current := p.entries[e.id] == e
-	if current {
+	if current && !extended {
 		delete(p.entries, e.id)
 	}
 	p.mu.Unlock()
 	switch {
+	case extended:
+		p.again(e)
 	case !current:
 	case detail != "":
 		p.giveUp(e.id, detail)
 	case p.cfg.Concluded != nil:
-		p.cfg.Concluded(e.id)
+		p.cfg.Concluded(e.id, takenOn)
 	}
 }
 

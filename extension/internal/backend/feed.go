@@ -153,19 +153,15 @@ func (f *Feed) doubt(err error) {
 
 // Closed says that a trace's operation has ended: its spans can be asked for.
 func (f *Feed) Closed(id tracecontext.TraceID) {
-	switch {
-	case f == nil || f.poller == nil:
-	case f.cfg.Store.Owes(id):
+	if f != nil && f.poller != nil && f.cfg.Store.Owes(id) {
 		f.poller.Enqueue(id, time.Now())
-	default:
-		f.cfg.Store.Conclude(id)
 	}
 }
 
-// Settled says that a trace needs no more spans.
+// Settled says that a trace needs no more spans, unless it has been opened again.
 func (f *Feed) Settled(id tracecontext.TraceID) {
 	if f != nil && f.poller != nil {
-		f.poller.Forget(id)
+		f.poller.Forget(id, f.cfg.Store.Holds)
 	}
 }
 

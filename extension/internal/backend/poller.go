@@ -40,8 +40,8 @@ type PollerConfig struct {
 	// search that fails at last makes the trace partial. May be nil.
 	Wanted func(id tracecontext.TraceID) []Wanted
 	// Concluded is told that the source has answered the last query for a trace:
-	// it has no more. May be nil.
-	Concluded func(id tracecontext.TraceID)
+	// it has no more of what was due when the trace was last taken on. May be nil.
+	Concluded func(id tracecontext.TraceID, takenOn time.Time)
 }
 
 func (c *PollerConfig) normalize() error {
@@ -156,11 +156,12 @@ func (p *Poller) Enqueue(id tracecontext.TraceID, now time.Time) {
 	}
 }
 
-// Forget ends the queries for a trace: it has settled.
-func (p *Poller) Forget(id tracecontext.TraceID) {
+// Forget ends the queries for a trace that has settled. It may be open again by now, and
+// taken on anew: this is asked under the lock, which must not be held by who answers.
+func (p *Poller) Forget(id tracecontext.TraceID, open func(tracecontext.TraceID) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if e := p.entries[id]; e != nil {
+	if e := p.entries[id]; e != nil && !open(id) {
 		delete(p.entries, id)
 		p.queue.remove(e)
 	}
@@ -230,13 +231,13 @@ func (p *Poller) hand(ctx context.Context, e *entry, work chan<- *entry) bool {
 		return true
 	default:
 	}
-	_, end := p.limits(e)
+	last, end := p.limits(e)
 	expired := time.NewTimer(time.Until(end))
 	defer expired.Stop()
 	select {
 	case work <- e:
 	case <-expired.C:
-		p.conclude(e, e.tooLate())
+		p.conclude(e, last, e.tooLate())
 	case <-ctx.Done():
 		return false
 	}

@@ -154,7 +154,7 @@ func TestAForgottenTraceIsNotAskedForAgain(t *testing.T) {
 		p, o := poll(t, s, backend.PollerConfig{Settle: 10 * time.Second})
 		p.Enqueue(idOf(1), time.Now())
 		time.Sleep(1500 * time.Millisecond)
-		p.Forget(idOf(1))
+		p.Forget(idOf(1), func(tracecontext.TraceID) bool { return false })
 		time.Sleep(time.Minute)
 		equal(t, 1, s.asked)
 		equal(t, 0, len(o.partial))

@@ -18,14 +18,15 @@ type spanKey struct {
 
 // entry is one trace that the source is asked for.
 type entry struct {
-	id    tracecontext.TraceID
-	next  time.Time     // of the next query
-	last  time.Time     // a query from this time on is the last one; under the poller's lock
-	end   time.Time     // by then there must be a conclusion; under the poller's lock
-	pause time.Duration // before the next query
-	index int           // in the schedule; -1 while not queued
-	seen  map[spanKey]struct{}
-	asked int // queries so far
+	id      tracecontext.TraceID
+	next    time.Time     // of the next query
+	takenOn time.Time     // when its time started last; under the poller's lock
+	last    time.Time     // a query from this time on is the last one; under the poller's lock
+	end     time.Time     // by then there must be a conclusion; under the poller's lock
+	pause   time.Duration // before the next query
+	index   int           // in the schedule; -1 while not queued
+	seen    map[spanKey]struct{}
+	asked   int // queries so far
 
 	failure string // why the latest query had no usable answer; empty when it had
 }
@@ -41,7 +42,7 @@ func newEntry(id tracecontext.TraceID, now time.Time, cfg *PollerConfig) *entry 
 
 // extend starts the entry's time again.
 func (e *entry) extend(now time.Time, cfg *PollerConfig) {
-	e.end, e.last = now.Add(cfg.Settle), now.Add(cfg.Settle-cfg.Settle/5)
+	e.takenOn, e.end, e.last = now, now.Add(cfg.Settle), now.Add(cfg.Settle-cfg.Settle/5)
 }
 
 // plan sets the time of the next query, and doubles the pause after it.

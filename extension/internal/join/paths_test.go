@@ -120,7 +120,7 @@ func (s *sender) play(steps []step) {
 		case partial:
 			s.MarkPartial(traceID(this.trace), "the source is partial", s.now)
 		case concludes:
-			s.Conclude(traceID(this.trace))
+			s.Conclude(traceID(this.trace), s.now)
 		}
 	}
 	for range 25 {

@@ -15,7 +15,7 @@ func TestAnAttemptAfterTheSourcesWordIsWaitedFor(t *testing.T) {
 	w := newWorld(join.Config{})
 	w.send(1, 1)
 	w.receive(server(1, 10, 1))
-	w.Conclude(traceID(1))
+	w.Conclude(traceID(1), w.now)
 	w.Attempt(w.attempt(1, 2), w.now)
 	require.Equal(t, 1, w.Due())
 	require.Empty(t, w.after(2*time.Second), "the second attempt may still be answered")

@@ -247,7 +247,7 @@ func TestTheSourcesWordEndsTheWait(t *testing.T) {
 	t.Parallel()
 	w := newWorld(join.Config{})
 	w.send(1, 1)
-	w.Conclude(traceID(1))
+	w.Conclude(traceID(1), w.now)
 	require.Equal(t, 0, w.Due())
 	after, trace := w.settles(t)
 	require.Equal(t, linger, after)
@@ -262,10 +262,12 @@ func TestTheSourcesWordEndsTheWait(t *testing.T) {
 
 	w.Open(traceID(3), w.now)
 	w.Attempt(w.attempt(3, 1), w.now)
-	w.Conclude(traceID(3))
+	w.Conclude(traceID(3), w.now)
 	require.Equal(t, 1, w.Due(), "its operation goes on")
 	w.Close(traceID(3), w.now)
 	require.Equal(t, 1, w.Due(), "what was said before it ended does not count")
+	w.Conclude(traceID(3), w.now.Add(-1))
+	require.Equal(t, 1, w.Due(), "nor does what was said of the time before")
 }
 
 func TestDrainGivesBackTheRest(t *testing.T) {

@@ -159,12 +159,13 @@ func (s *Store) MarkPartial(id tracecontext.TraceID, detail string, now time.Tim
 	}
 }
 
-// Conclude says that the source has no more spans of this trace: it settles
-// without waiting for more, unless an operation is still under way.
-func (s *Store) Conclude(id tracecontext.TraceID) {
+// Conclude says that the source has no more spans of what this trace was at a moment: it
+// settles without waiting for more, unless an operation has ended since, or is under way.
+func (s *Store) Conclude(id tracecontext.TraceID, asOf time.Time) {
 	sh := s.lock(id)
 	defer sh.mu.Unlock()
-	if e := sh.traces.get(id); e != nil && e.operations <= 0 {
+	e := sh.traces.get(id)
+	if e != nil && e.operations <= 0 && e.lastAttempt <= asOf.UnixNano() {
 		e.concluded = true
 	}
 }
@@ -181,7 +182,8 @@ func (s *Store) Doubt(detail string) {
 }
 
 // Owes reports whether a SERVER span is waited for, for any attempt, and none of
-// the operations is under way.
+// the operations is under way. A trace that owes nothing is concluded in the same step, as
+// another operation of it may end behind this one.
 func (s *Store) Owes(id tracecontext.TraceID) bool {
 	sh := s.lock(id)
 	defer sh.mu.Unlock()
@@ -189,7 +191,16 @@ func (s *Store) Owes(id tracecontext.TraceID) bool {
 	if e == nil || e.operations > 0 {
 		return false
 	}
-	return anyOf(e.attempts, func(a *span.Attempt) bool { return awaits(a) > 0 })
+	owes := anyOf(e.attempts, func(a *span.Attempt) bool { return awaits(a) > 0 })
+	e.concluded = e.concluded || !owes
+	return owes
+}
+
+// Holds reports whether a trace is open.
+func (s *Store) Holds(id tracecontext.TraceID) bool {
+	sh := s.lock(id)
+	defer sh.mu.Unlock()
+	return sh.traces.get(id) != nil
 }
 
 // entry returns the open trace, making room for a new one. The shard is locked.
