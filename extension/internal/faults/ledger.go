@@ -24,6 +24,8 @@ type Row struct {
 // What a toxic of the script counts is divided at the start of each phase. Beyond
 // maxScript toxics of the script, the others of a proxy and type share one row.
 type Ledger struct {
+	reading sync.Mutex // held while counters are read and told; before mu
+
 	mu     sync.Mutex
 	marks  map[toxicKey][]mark
 	phase  string
@@ -45,6 +47,14 @@ type mark struct {
 	base        toxics.Counts
 	planned     bool
 	order       int // of the rows
+}
+
+// Reading calls what reads counters and tells the ledger, one at a time. Counters that were
+// read before a phase began and come behind it would look as if they had started anew.
+func (l *Ledger) Reading(read func()) {
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	read()
 }
 
 // key is the key under which the toxic counts.

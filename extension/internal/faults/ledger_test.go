@@ -2,7 +2,9 @@ package faults_test
 
 import (
 	"strconv"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -113,4 +115,26 @@ func TestAPhaseThatIsEnteredAgain(t *testing.T) {
 	rows := ledger.Rows([]faults.Counters{counted("shop", "a", 15)})
 	require.Len(t, rows, 1)
 	assert.EqualValues(t, 15, rows[0].Seen)
+}
+
+// TestAReportWhileAPhaseBegins: what it has read before says nothing of the phase.
+func TestAReportWhileAPhaseBegins(t *testing.T) {
+	t.Parallel()
+	var ledger faults.Ledger
+	ledger.Enter("one", nil, nil)
+	ledger.Script(faults.Toxic{Proxy: "shop", Name: "a", Type: "http_status"}, nil)
+	var phase sync.WaitGroup
+	ledger.Reading(func() {
+		before := []faults.Counters{counted("shop", "a", 10)}
+		phase.Go(func() {
+			ledger.Reading(func() {
+				ledger.Enter("two", nil, []faults.Counters{counted("shop", "a", 12)})
+			})
+		})
+		time.Sleep(50 * time.Millisecond) // the phase could begin now
+		assert.Equal(t, map[string]uint64{"one": 10}, shares(&ledger, before))
+	})
+	phase.Wait()
+	assert.Equal(t, map[string]uint64{"one": 12, "two": 3},
+		shares(&ledger, []faults.Counters{counted("shop", "a", 15)}))
 }

@@ -197,12 +197,19 @@ func (r *Runner) drive(ctx context.Context) error {
 		return nil
 	}
 	phase := &r.plan.Phases[r.index]
-	now, err := r.ctl.Counters(ctx)
+	var mine []Toxic
+	if r.driver {
+		mine = phase.Toxics
+	}
+	var err error
+	r.ledger.Reading(func() {
+		var now []Counters
+		now, err = r.ctl.Counters(ctx)
+		r.ledger.Enter(phase.Name, mine, now)
+	})
 	if !r.driver {
-		r.ledger.Enter(phase.Name, nil, now)
 		return err
 	}
-	r.ledger.Enter(phase.Name, phase.Toxics, now)
 	for i := range phase.Toxics {
 		err = errors.Join(err, r.put(ctx, phase.Toxics[i].in(phase.Name)))
 	}
@@ -236,12 +243,10 @@ func (r *Runner) leave(ctx context.Context) (err error) {
 		err = errors.Join(err, r.ctl.RemoveToxic(ctx, r.in[i].Proxy, r.in[i].Name))
 	}
 	r.in = nil
-	now, countErr := r.ctl.Counters(ctx)
-	if countErr == nil && r.driver {
-		for _, row := range r.ledger.Unmet(now) {
-			r.warn(fmt.Sprintf("fault plan: in phase %q toxic %q of proxy %q met no request",
-				row.Phase, row.Toxic, row.Proxy))
-		}
+	unmet, countErr := r.unmet(ctx)
+	for _, row := range unmet {
+		r.warn(fmt.Sprintf("fault plan: in phase %q toxic %q of proxy %q met no request",
+			row.Phase, row.Toxic, row.Proxy))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -249,6 +254,17 @@ func (r *Runner) leave(ctx context.Context) (err error) {
 		r.phases[len(r.phases)-1].End = time.Now()
 	}
 	return errors.Join(err, countErr)
+}
+
+// unmet lists the toxics of the running phase that this runner drove for nothing.
+func (r *Runner) unmet(ctx context.Context) (rows []Row, err error) {
+	r.ledger.Reading(func() {
+		var now []Counters
+		if now, err = r.ctl.Counters(ctx); err == nil && r.driver {
+			rows = r.ledger.Unmet(now)
+		}
+	})
+	return rows, err
 }
 
 // Phases lists the phases so far, the running one last.

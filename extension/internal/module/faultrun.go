@@ -197,8 +197,10 @@ func (f *faultRun) report(b *report.Builder, warn func(string)) {
 		}
 		b.SetPhases(phases)
 	}
-	var rows []report.Fault
-	for _, row := range f.ledger.Rows(f.counters(warn)) {
+	var counted []faults.Row
+	f.ledger.Reading(func() { counted = f.ledger.Rows(f.counters(warn)) })
+	rows := make([]report.Fault, 0, len(counted))
+	for _, row := range counted {
 		rows = append(rows, report.Fault{
 			Phase: row.Phase, Proxy: row.Proxy, Toxic: row.Toxic, Type: row.Type, Mode: row.Mode,
 			Seen: row.Seen, Selected: row.Selected, Injected: row.Injected,
@@ -248,15 +250,17 @@ func (r *run) addToxic(ctx context.Context, toxic faults.Toxic) error {
 	if err != nil {
 		return err
 	}
-	before, err := ctl.Counters(ctx)
-	if err != nil {
-		return err
-	}
-	if err := ctl.AddToxic(ctx, toxic); err != nil {
-		return err
-	}
-	r.faults.ledger.Script(toxic, before)
-	return nil
+	ledger := &r.faults.ledger
+	ledger.Reading(func() {
+		var before []faults.Counters
+		if before, err = ctl.Counters(ctx); err != nil {
+			return
+		}
+		if err = ctl.AddToxic(ctx, toxic); err == nil {
+			ledger.Script(toxic, before)
+		}
+	})
+	return err
 }
 
 // existing returns the controller of a proxy that the script has made.
