@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,9 +68,10 @@ func (e *edge) analyze(globs []string, f analyzeFlags) error {
 type analysis struct {
 	*edge
 
-	load   *load
-	globs  []string
-	damage string
+	load     *load
+	globs    []string
+	damage   string
+	rejected uint64 // spans that are unusable for their ids
 }
 
 func (a *analysis) run(ctx context.Context, expect []string) (*report.Report, error) {
@@ -103,6 +105,7 @@ func (a *analysis) run(ctx context.Context, expect []string) (*report.Report, er
 func (a *analysis) read(
 	ctx context.Context, sink func([]span.Record), line func([]byte),
 ) error {
+	a.rejected = 0 // of the reading before
 	for _, glob := range a.globs {
 		full, err := a.path(glob)
 		if err != nil {
@@ -113,9 +116,9 @@ func (a *analysis) read(
 		if err := files.Finish(ctx, sink); err != nil {
 			return fmt.Errorf("analyzing %s: %w", glob, err)
 		}
-		if s := files.Stats(); s.Damaged > 0 {
-			a.damage = s.Damage
-		}
+		s := files.Stats()
+		a.damage = cmp.Or(a.damage, s.Damage)
+		a.rejected += uint64(s.Rejected) //nolint:gosec // a count
 	}
 	return nil
 }
@@ -137,8 +140,8 @@ func (a *analysis) judge(store *join.Store, now time.Time, expect []string) *rep
 	}
 	s := store.Stats()
 	builder.SetSpans(report.Spans{
-		Received: s.Spans, Foreign: s.Foreign, Redelivered: s.Redelivered,
-		Late: s.Late, Evicted: s.Evicted,
+		Received: s.Spans, Rejected: a.rejected, Foreign: s.Foreign, Redelivered: s.Redelivered,
+		Late: s.Late, Truncated: s.Truncated, Evicted: s.Evicted,
 	})
 	if a.load.unread > 0 {
 		builder.Warn(fmt.Sprintf("what the load says about its requests could not be read "+
