@@ -30,8 +30,8 @@ declare module 'k6/x/continuity' {
     | 'parentbased_always_on' | 'parentbased_always_off' | 'parentbased_traceidratio';
 
   /**
-   * Which operations are sampled: a ratio from 0 to 1, a sampler, or a sampler with its
-   * ratio (default 1). Default: `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`, else
+   * Which operations are sampled: a ratio from 0 to 1 (of the sampler `traceidratio`), a
+   * sampler, or a sampler with its ratio (default 1). Default: `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`, else
    * `parentbased_always_on`, which is everything. An unsampled request carries flag `00`;
    * it has no spans, and no SERVER span is due.
    */
@@ -179,7 +179,7 @@ declare module 'k6/x/continuity' {
     urlFilter?: (url: string) => string;
     /** Default: `OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_…`, else none. */
     captureHeaders?: {
-      /** Names of request headers to record as `http.request.header.<name>`, in any case. */
+      /** Names of request headers to record as `http.request.header.<name>`, in any case, as they are sent. */
       request?: string[];
       /** Names of response headers to record as `http.response.header.<name>`, in any case. */
       response?: string[];
@@ -335,7 +335,8 @@ declare module 'k6/x/continuity' {
    * `urlFilter` and `response.trace`.
    *
    * Call it in the init context. In an iteration only options without `retry`, hooks and
-   * `urlFilter` are possible. Calling it again replaces the options.
+   * `urlFilter` are possible. Calling it again replaces the options. Call it before
+   * `setResponseCallback()`: the functions that it puts in place do not know of a callback set before.
    *
    * @example
    * import http from 'k6/http';

@@ -75,28 +75,36 @@ func readClientOptions(
 	return c, nil
 }
 
-// readSampling reads a ratio, a sampler's name, or {sampler, ratio}.
+// readSampling reads a ratio, a sampler's name, or {sampler, ratio}. What is not
+// said has its default, not what the client says.
 func readSampling(rt *sobek.Runtime, o *options, config *traced.ClientConfig) {
 	v, ok := o.lookup("sampling")
 	if !ok {
 		return
 	}
+	config.Sampler, config.Ratio = "", 1
 	switch v := v.(type) {
 	case int64, float64:
 		o.number("sampling", &config.Ratio)
-		config.Sampler = "traceidratio"
+		config.Sampler = samplerOfRatio
 	case string:
 		config.Sampler = v
 	case map[string]any:
 		nested := o.nested(rt, "sampling")
 		nested.str("sampler", &config.Sampler)
 		nested.number("ratio", &config.Ratio)
+		if config.Sampler == "" && nested.has("ratio") {
+			config.Sampler = samplerOfRatio
+		}
 		o.join(nested)
 	default:
 		o.fail("sampling",
 			"must be a ratio, the name of a sampler, or an object with sampler and ratio", v)
 	}
 }
+
+// samplerOfRatio is the sampler that a ratio alone stands for.
+const samplerOfRatio = "traceidratio"
 
 // readRetry reads a number of attempts or the whole policy.
 func readRetry(rt *sobek.Runtime, o *options, r *traced.Retry) {

@@ -129,6 +129,7 @@ func TestSampling(t *testing.T) {
 		`sampling: 'always_on'`:                                     "01",
 		`sampling: {sampler: 'traceidratio', ratio: 0}`:             "00",
 		`sampling: {ratio: 1}`:                                      "01",
+		`sampling: {ratio: 0}`:                                      "00",
 		sampled + `'parentbased_always_off'`:                        "01", // the parent is sampled
 		sampled + `'always_off'`:                                    "00",
 		sampled + `{sampler: 'parentbased_traceidratio', ratio: 0}`: "01",
@@ -139,5 +140,16 @@ func TestSampling(t *testing.T) {
 		assert.Regexp(t, `-`+want+`$`, v.server.seen()[0].header.Get("Traceparent"), options)
 		assert.Equal(t, want == "01", got, options)
 		assert.Len(t, v.clientSpans(), map[string]int{"00": 0, "01": 1}[want], options)
+	}
+}
+
+func TestSamplingOfARequestTakesThePlaceOfTheClients(t *testing.T) {
+	t.Parallel()
+	v := newVU(t, `const client = new Client({sampling: 0});`)
+	for options, want := range map[string]bool{
+		`'traceidratio'`: true, `{sampler: 'traceidratio'}`: true, `{ratio: 1}`: true, `{}`: true,
+	} {
+		assert.Equal(t, want, v.run(`return client.get('SERVER/get',
+			{trace: {sampling: `+options+`}}).trace.sampled`), options)
 	}
 }
