@@ -55,6 +55,19 @@ func TestASpanEndsWithItsIteration(t *testing.T) {
 	require.Eventually(t, func() bool { return len(v.spans()) == 4 }, time.Minute, time.Millisecond)
 }
 
+// TestTheSpanOfAnIterationEndsWithSetup: k6 has no event for the end of setup() and
+// teardown(), whose requests are of one iteration each.
+func TestTheSpanOfAnIterationEndsWithSetup(t *testing.T) {
+	t.Parallel()
+	v := newVU(t, `const scoped = new Client({scope: 'iteration'});`)
+	ctx, cancel := context.WithCancel(t.Context())
+	v.runtime.VU.CtxField = ctx
+	v.run(`scoped.get('SERVER/get'); scoped.get('SERVER/get')`)
+	require.Len(t, v.spans(), 4, "those of the requests")
+	cancel()
+	require.Eventually(t, func() bool { return len(v.spans()) == 5 }, time.Minute, time.Millisecond)
+}
+
 // TestSettlingEndsWithoutWhatNobodyEnds has an operation that is never closed.
 func TestSettlingEndsWithoutWhatNobodyEnds(t *testing.T) {
 	t.Parallel()

@@ -172,6 +172,7 @@ func (i *instance) iteration(base context.Context, state *lib.State) context.Con
 		onIteration(i.vu.Events(), nil, i.endIteration)
 	}
 	ctx, span := provider.StartSpan(base, "iteration", nil, i.run)
+	context.AfterFunc(base, func() { span.End(nil) }) // setup() and teardown() have no event
 	i.spans.number, i.spans.iteration = state.Iteration, &activeSpan{ctx: ctx, span: span}
 	return ctx
 }
