@@ -15,8 +15,9 @@ import (
 // otherMethod is the recorded method of a request with an unknown one.
 const otherMethod = "_OTHER"
 
-// startSpan begins the CLIENT span. What may be another later is taken now.
-func (x *exchange) startSpan() {
+// startSpan begins the CLIENT span of a request with these headers, ours among
+// them. What may be another later is taken now.
+func (x *exchange) startSpan(sent http.Header) {
 	op, provider := x.op, x.op.client.provider
 	x.late = provider.begin(lateSpan{
 		ids: presetIDs{op.traceID, x.spanID}, kind: provider.client,
@@ -25,7 +26,7 @@ func (x *exchange) startSpan() {
 	})
 	x.recorded = x.recordedURL()
 	capture := &op.client.capture
-	x.headers = capture.headers("http.request.header.", capture.request, x.req.Header)
+	x.headers = capture.headers("http.request.header.", capture.request, sent)
 	if x.prepared != nil && x.prepared.name != "" {
 		x.late.name = x.prepared.name
 	}

@@ -62,6 +62,19 @@ func TestCapturedHeaders(t *testing.T) {
 	hasNot(t, got, "http.request.header.x-trace-me", "http.response.header.x-answer")
 }
 
+func TestCapturedRequestHeadersAreThoseThatAreSent(t *testing.T) {
+	t.Parallel()
+	r, server := newRig(t, nil), newEcho(t)
+	r.get(ClientConfig{Correlate: true, Capture: CaptureHeaders{
+		Request: []string{"User-Agent", "traceparent"},
+	}}, server.URL)
+	ids := r.one().SpanContext
+	text := ids.TraceID().String() + "-" + ids.SpanID().String()
+	got := attributesOf(r.one().Attributes)
+	has(t, got, "http.request.header.user-agent", []string{"continuity/" + text})
+	has(t, got, "http.request.header.traceparent", []string{"00-" + text + "-01"})
+}
+
 func TestDuplicateNamesByOptIn(t *testing.T) {
 	t.Parallel()
 	server := newEcho(t)

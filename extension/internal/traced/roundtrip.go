@@ -54,11 +54,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	x := t.begin(req)
 	ctx := req.Context()
-	if op.span != nil {
-		x.startSpan()
-	}
 	sent := req.WithContext(x.conn.attach(ctx, x.start))
 	sent.Header = x.inject(req)
+	if op.span != nil {
+		x.startSpan(sent.Header)
+	}
 	op.send(x)
 	resp, err := t.base.RoundTrip(sent)
 	if err != nil {
