@@ -13,6 +13,7 @@ import (
 type asyncSend struct {
 	*send
 	ctx             context.Context // of the iteration
+	active          *activeSpan     // what the requests of its hooks join; nil for nothing
 	native          func() (*sobek.Promise, error)
 	resolve, reject func(any) error
 	stop            func() bool // ends the watch on ctx
@@ -23,7 +24,7 @@ func (c *client) asyncRequest(call sobek.FunctionCall) sobek.Value {
 	rt := c.instance.vu.Runtime()
 	method, target, args := splitMethod(call.Arguments)
 	native := func() (*sobek.Promise, error) {
-		return c.native.asyncRequest(method, target, args...)
+		return c.native.asyncRequest(method, c.ownTarget(target), args...)
 	}
 	if c.instance.vu.State() == nil { // k6's own error about the init context
 		promise, err := native()
@@ -36,7 +37,10 @@ func (c *client) asyncRequest(call sobek.FunctionCall) sobek.Value {
 	if err != nil {
 		throw(c.instance.vu, err)
 	}
-	a := &asyncSend{send: s, ctx: c.instance.vu.Context(), native: native}
+	a := &asyncSend{
+		send: s, ctx: c.instance.vu.Context(), active: c.instance.spans.active.Load(),
+		native: native,
+	}
 	a.stop = context.AfterFunc(a.ctx, s.op.Leave) // nothing of the script runs then
 	var promise *sobek.Promise
 	promise, a.resolve, a.reject = rt.NewPromise()
@@ -118,8 +122,11 @@ func (a *asyncSend) onLoop(fn func() error) {
 	a.client.instance.vu.RegisterCallback()(func() error { return a.caught(fn) })
 }
 
-// caught returns what fn raises in the script, as nothing above would catch it.
+// caught calls fn within the span of the request, which the event loop does not
+// know. It returns what fn raises in the script, as nothing above would catch it.
 func (a *asyncSend) caught(fn func() error) (err error) {
+	spans := &a.client.instance.spans
+	defer spans.active.Store(spans.active.Swap(a.active))
 	defer func() {
 		raised := recover()
 		if raised == nil {

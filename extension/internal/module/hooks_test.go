@@ -142,3 +142,30 @@ func TestURLFilter(t *testing.T) {
 	assert.Equal(t, "/get?a=b|c&secret=key", v.server.seen()[0].path, "the request itself is not filtered")
 	assert.EqualValues(t, 2, v.module.run.hookErrors.Load())
 }
+
+// TestRequestsOfHooksJoinTheSpanOfTheirRequest has hooks that run before, after and
+// between the attempts of a request within a span.
+func TestRequestsOfHooksJoinTheSpanOfTheirRequest(t *testing.T) {
+	t.Parallel()
+	for how, call := range map[string]string{
+		"sync":  `hooked.get('SERVER/flaky/1/503')`,
+		"async": `await hooked.asyncRequest('GET', 'SERVER/flaky/1/503')`,
+		"batch": `hooked.batch(['SERVER/flaky/1/503'])`,
+	} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			v := newVU(t, `const hooked = new Client({
+				retry: {attempts: 2, backoff: {initial: 1}},
+				requestHook: () => http.get('SERVER/get'), responseHook: () => http.get('SERVER/get'),
+			});`)
+			trace := v.run(`return await span('own', async (s) => { ` + call + `; return s.traceId })`)
+			seen := v.server.seen()
+			require.Len(t, seen, 6)
+			for i, request := range seen {
+				assert.Contains(t, request.header.Get("Traceparent"), trace, "request %d", i)
+			}
+			outside := v.run(`return (await http.asyncRequest('GET', 'SERVER/get')).trace.traceId`)
+			assert.NotEqual(t, trace, outside)
+		})
+	}
+}

@@ -124,11 +124,24 @@ func TestRetrySendsTheSameBytesAgain(t *testing.T) {
 
 func TestAuthenticationSurvivesRetries(t *testing.T) {
 	t.Parallel()
-	v := newVU(t, retrying)
-	assert.Equal(t, "503x3", v.run(`
-		const url = http.url`+"`${'SERVER'.replace('//', '//user:pass@')}/status/${503}`"+`;
-		const [res] = retried.batch([['GET', url, null, {auth: 'digest'}]]);
-		return res.status + 'x' + res.trace.attempts`))
+	for how, call := range map[string]string{
+		"sync":  `return [retried.get(url, params)]`,
+		"async": `return [await retried.asyncRequest('GET', url, null, params)]`,
+		"batch": `return retried.batch([['GET', url, null, params]])`,
+	} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			v := newVU(t, retrying)
+			assert.Equal(t, "503x3", v.run(`
+				const url = http.url`+"`${'SERVER'.replace('//', '//user:pass@')}/status/${503}`"+`;
+				const params = {auth: 'digest'};
+				const [res] = await (async () => { `+call+` })();
+				return res.status + 'x' + res.trace.attempts`))
+			for i, request := range v.server.seen() {
+				assert.NotEmpty(t, request.header.Get("Authorization"), "attempt %d", i+1)
+			}
+		})
+	}
 }
 
 func TestBackoffEndsWithTheVU(t *testing.T) {

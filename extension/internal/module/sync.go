@@ -6,6 +6,7 @@ import (
 
 	"github.com/grafana/sobek"
 	k6http "go.k6.io/k6/v2/js/modules/k6/http"
+	"go.k6.io/k6/v2/lib/netext/httpext"
 )
 
 // plainVerb wraps a function without a body: (url, params).
@@ -41,13 +42,11 @@ type nativeCall struct {
 	args   []sobek.Value
 }
 
-func (n *nativeCall) call() (*k6http.Response, error) { return n.native(n.target, n.args...) }
-
 // sync runs one blocking request with its retries.
 func (c *client) sync(native nativeCall, params sobek.Value) sobek.Value {
 	rt := c.instance.vu.Runtime()
 	if c.instance.vu.State() == nil { // k6's own error about the init context
-		resp, err := native.call()
+		resp, err := native.native(native.target, native.args...)
 		if err != nil {
 			throw(c.instance.vu, err)
 		}
@@ -88,7 +87,25 @@ func (c *client) through(
 	transport http.RoundTripper, native *nativeCall,
 ) (*k6http.Response, error) {
 	defer c.vu.leave(c.vu.enter(transport))
-	return native.call()
+	return native.native(c.ownTarget(native.target), native.args...)
+}
+
+// ownTarget is the target of an attempt. Digest authentication takes the
+// credentials off the URL value that it is given, and an http.url template has one
+// for all attempts.
+func (c *client) ownTarget(target sobek.Value) sobek.Value {
+	if _, isObject := target.(*sobek.Object); !isObject {
+		return target
+	}
+	given, isURL := target.Export().(httpext.URL)
+	if !isURL {
+		return target
+	}
+	own, err := ownURL(given)
+	if err != nil { // for k6 to refuse
+		return target
+	}
+	return c.instance.vu.Runtime().ToValue(own)
 }
 
 // finish completes an attempt and sends again until the retry policy is
