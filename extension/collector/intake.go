@@ -73,6 +73,7 @@ func (in *intake) record(r *span.Record, words testimony, now time.Time) {
 	case !r.Claim.IsZero():
 		in.wait(r.Claim.TraceID, r, now)
 	default:
+		in.store.Root(r, now) // an attempt may have settled when the wait is over
 		in.wait(r.TraceID, r, now)
 	}
 }

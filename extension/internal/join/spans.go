@@ -70,7 +70,7 @@ func (s *Store) account(r *span.Record, own fate, now time.Time) {
 	switch own {
 	case unknown:
 		s.foreign.Add(1)
-		s.roots.keep(r, now.UnixNano(), now.Add(-2*s.config.Settle).UnixNano())
+		s.Root(r, now)
 	case redelivered:
 		s.redelivered.Add(1)
 	case truncated:
@@ -79,6 +79,13 @@ func (s *Store) account(r *span.Record, own fate, now time.Time) {
 		s.late.Add(1)
 	case taken:
 	}
+}
+
+// Root takes note of a span that the caller still keeps for itself: where it began a trace,
+// that may be the restarted one of an attempt ([Trace.Roots]). It is not counted, and [Store.Spans]
+// may take it later.
+func (s *Store) Root(r *span.Record, now time.Time) {
+	s.roots.keep(r, now.UnixNano(), now.Add(-2*s.config.Settle).UnixNano())
 }
 
 // insert gives the span to a trace of ours, if it is one. The shard is locked.
