@@ -111,3 +111,17 @@ func TestATraceWhoseTimeStartsAgainIsAskedForAgain(t *testing.T) {
 		equal(t, again, concluded[idOf(2)])
 	})
 }
+
+// TestATraceOutsideTheSampleCountsOnce, however many of its operations end one by one.
+func TestATraceOutsideTheSampleCountsOnce(t *testing.T) {
+	t.Parallel()
+	r := newRun(t, "jaeger=http://127.0.0.1:1", 1e-9)
+	for range 3 {
+		r.send(idOf(1))
+		r.send(idOf(2))
+	}
+	asked, left := r.feed.Asked()
+	equal(t, 0, asked)
+	equal(t, 2, left)
+	r.judge()
+}

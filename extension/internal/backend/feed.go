@@ -77,8 +77,8 @@ func (f *Feed) ask(ctx context.Context, spec Spec) error {
 	f.source, _ = source.(interface{ CloseIdle() })
 	f.poller, err = NewPoller(source, PollerConfig{
 		Settle: f.cfg.Settle, Sample: f.cfg.Sample, Seed: f.cfg.Seed, Sink: f.sink,
-		MarkPartial: func(id tracecontext.TraceID, detail string) {
-			f.cfg.Store.MarkPartial(id, detail, time.Now())
+		MarkPartial: func(id tracecontext.TraceID, detail string) bool {
+			return f.cfg.Store.MarkPartial(id, detail, time.Now())
 		},
 		Wanted: f.wanted, Concluded: f.cfg.Store.Conclude,
 	})

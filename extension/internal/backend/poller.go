@@ -32,9 +32,9 @@ type PollerConfig struct {
 
 	// Sink takes new spans, from several goroutines; the slice is not reused.
 	Sink func([]span.Record)
-	// MarkPartial is told, at most once per trace, that nothing can be
-	// concluded from spans that are absent.
-	MarkPartial func(id tracecontext.TraceID, detail string)
+	// MarkPartial is told, each time that a trace was taken on, that nothing can be
+	// concluded from spans that are absent. It returns whether that is news.
+	MarkPartial func(id tracecontext.TraceID, detail string) bool
 	// Wanted lists the attempts of a trace that no span answers so far. A source
 	// that is a [Searcher] is searched for them, from the second query on; a
 	// search that fails at last makes the trace partial. May be nil.
@@ -130,8 +130,9 @@ func (p *Poller) Selected(id tracecontext.TraceID) bool {
 // A trace outside the sample, or one too many, is marked partial at once.
 func (p *Poller) Enqueue(id tracecontext.TraceID, now time.Time) {
 	if !p.Selected(id) {
-		p.stats.notSampled.Add(1)
-		p.giveUp(id, ReasonNotSampled)
+		if p.giveUp(id, ReasonNotSampled) {
+			p.stats.notSampled.Add(1)
+		}
 		return
 	}
 	p.mu.Lock()
@@ -280,7 +281,11 @@ func (p *Poller) changed() {
 	}
 }
 
-func (p *Poller) giveUp(id tracecontext.TraceID, detail string) {
-	p.stats.undecided.Add(1)
-	p.cfg.MarkPartial(id, detail)
+// giveUp reports whether the trace was not given up before.
+func (p *Poller) giveUp(id tracecontext.TraceID, detail string) bool {
+	news := p.cfg.MarkPartial(id, detail)
+	if news {
+		p.stats.undecided.Add(1)
+	}
+	return news
 }

@@ -62,10 +62,11 @@ func poll(t *testing.T, s backend.Source, cfg backend.PollerConfig) (*backend.Po
 		defer o.mu.Unlock()
 		o.spans = append(o.spans, b...)
 	}
-	cfg.MarkPartial = func(id tracecontext.TraceID, detail string) {
+	cfg.MarkPartial = func(id tracecontext.TraceID, detail string) bool {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.partial[id] = append(o.partial[id], detail)
+		return true
 	}
 	p, err := backend.NewPoller(s, cfg)
 	noError(t, err)
@@ -221,7 +222,7 @@ func TestAnInterruptedPollerMarksTheRest(t *testing.T) {
 		partial := make(map[tracecontext.TraceID]string)
 		p, err := backend.NewPoller(s, backend.PollerConfig{
 			Sink:        func([]span.Record) {},
-			MarkPartial: func(id tracecontext.TraceID, d string) { partial[id] = d },
+			MarkPartial: func(id tracecontext.TraceID, d string) bool { partial[id] = d; return true },
 		})
 		noError(t, err)
 		for n := range uint64(20) {
@@ -240,7 +241,7 @@ func TestASampleIsDeterminedByItsSeed(t *testing.T) {
 	newPoller := func(sample float64, seed uint64) *backend.Poller {
 		p, err := backend.NewPoller(&script{}, backend.PollerConfig{
 			Sample: sample, Seed: seed,
-			Sink: func([]span.Record) {}, MarkPartial: func(tracecontext.TraceID, string) {},
+			Sink: func([]span.Record) {}, MarkPartial: func(tracecontext.TraceID, string) bool { return true },
 		})
 		noError(t, err)
 		return p
@@ -267,7 +268,7 @@ func TestASampleIsDeterminedByItsSeed(t *testing.T) {
 
 func TestBadPollerSettingsAreRefused(t *testing.T) {
 	t.Parallel()
-	sink, mark := func([]span.Record) {}, func(tracecontext.TraceID, string) {}
+	sink, mark := func([]span.Record) {}, func(tracecontext.TraceID, string) bool { return true }
 	for want, cfg := range map[string]backend.PollerConfig{
 		"sample must be between 0 and 1, got 1.5":     {Sample: 1.5, Sink: sink, MarkPartial: mark},
 		"concurrency must be between 1 and 256, got":  {Concurrency: -1, Sink: sink, MarkPartial: mark},

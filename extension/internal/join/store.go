@@ -149,14 +149,19 @@ func (s *Store) renew(sh *shard, e *entry, now time.Time) *entry {
 }
 
 // MarkPartial says that the source cannot tell about this trace: what is not
-// decided by the spans that came is undecided, with the detail as its reason.
-func (s *Store) MarkPartial(id tracecontext.TraceID, detail string, now time.Time) {
+// decided by the spans that came is undecided, with the detail as its reason. It returns
+// false for a trace that is not open, or of which that was said before.
+func (s *Store) MarkPartial(id tracecontext.TraceID, detail string, now time.Time) bool {
 	sh := s.lock(id)
 	defer sh.mu.Unlock()
-	if e := sh.traces.get(id); e != nil {
-		e.odd().partial = detail
-		e.touch(now)
+	e := sh.traces.get(id)
+	if e == nil {
+		return false
 	}
+	first := e.seldom().partial == ""
+	e.odd().partial = detail
+	e.touch(now)
+	return first
 }
 
 // Conclude says that the source has no more spans of what this trace was at a moment: it
