@@ -327,12 +327,12 @@ declare module 'k6/x/continuity' {
 
   /**
    * Makes the plain `k6/http` of this VU traced, for scripts and libraries that cannot change
-   * their import. It replaces the functions of `k6/http`'s default export, so that all options
-   * hold for `http.get(…)` and the others, which then return `response.trace` too. Requests
-   * that do not go through the default export (named imports such as
-   * `import { get } from 'k6/http'`, and functions taken out of it before) are traced by the
-   * VU's transport alone: with their spans, headers and verdicts, but without `retry`, hooks,
-   * `urlFilter` and `response.trace`.
+   * their import. It replaces the functions of `k6/http`, those of its default export as well
+   * as named imports, so that all options hold for `http.get(…)` and the others, which then
+   * return `response.trace` too. Requests that do not go through them (functions taken out of
+   * the default export before, and all if it is first called in an iteration) are traced by
+   * the VU's transport alone: with their spans, headers and verdicts, but without `retry`,
+   * hooks, `urlFilter` and `response.trace`. An `asyncRequest` among them joins no `span()`.
    *
    * Call it in the init context. In an iteration only options without `retry`, hooks and
    * `urlFilter` are possible. Calling it again replaces the options. Call it before

@@ -3,6 +3,8 @@ package module
 import (
 	"context"
 	"errors"
+	"runtime"
+	"strings"
 
 	"github.com/grafana/sobek"
 	"go.k6.io/k6/v2/js/common"
@@ -10,9 +12,10 @@ import (
 )
 
 // instrumentation makes the plain k6/http of one VU traced. The functions of
-// its default export are replaced by a client's, so that all options hold.
-// Requests that do not go through the default export (named imports, functions
-// that were taken out of it before) are traced by a transport in the VU's state.
+// its default export, out of which k6 takes named imports too, are replaced by a
+// client's, so that all options hold. Requests that do not go through them (functions
+// that were taken out before, and all where the export cannot be found, which is in
+// iterations) are traced by a transport in the VU's state.
 type instrumentation struct {
 	client     *client       // nil while it is off
 	plain      *sobek.Object // k6/http's default export
@@ -145,11 +148,34 @@ func (i *instance) applyInstrumentation() {
 }
 
 // parent tells goroutines that send what to join: the application span that is
-// open, else the iteration's span if the scope says so, else nothing.
+// open, else the iteration's span if the scope says so, else nothing. Of a request that
+// the script does not stand still for, no application span is known: the script may have
+// gone on to another one when the request is sent.
 func (i *instance) parent(state *lib.State) func() context.Context {
 	base := i.vu.Context()
 	if i.plain.client.options.scope == "iteration" {
 		base = i.iteration(base, state)
 	}
-	return func() context.Context { return i.spans.context(base) }
+	return func() context.Context {
+		if ctx := i.spans.context(base); ctx == base || !goesOn() {
+			return ctx
+		}
+		return base
+	}
+}
+
+// goesOn reports whether the request of this goroutine is one of k6's asyncRequest. It
+// leaves no other trace, in its context or its transport.
+func goesOn() bool {
+	var callers [64]uintptr
+	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers[:])])
+	for {
+		frame, more := frames.Next()
+		if strings.Contains(frame.Function, "k6/http.(*Client).asyncRequest") {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
 }

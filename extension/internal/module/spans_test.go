@@ -150,6 +150,34 @@ func TestScopeIteration(t *testing.T) {
 	assert.NotEqual(t, first, second, "another iteration is another trace")
 }
 
+// TestAPlainAsyncRequestJoinsNoOtherSpan: the script goes on to another span while k6 is
+// about to send, and nothing tells in which it asked for that.
+func TestAPlainAsyncRequestJoinsNoOtherSpan(t *testing.T) {
+	t.Parallel()
+	v := newVU(t, "")
+	v.run(`
+		instrument();
+		const sent = [];
+		for (let i = 0; i < 100; i++) {
+			span('one', () => { sent.push(plain.asyncRequest('GET', 'SERVER/get')) });
+			span('other', () => { for (let busy = 0; busy < i * 50; busy++); });
+		}
+		await Promise.all(sent);`)
+	byID := make(map[string]string)
+	for _, stub := range v.spans() {
+		byID[stub.SpanContext.SpanID().String()] = stub.Name
+	}
+	operations := 0
+	for _, stub := range v.spans() {
+		if attr(stub, "url.full") != "" && stub.SpanKind.String() == "internal" {
+			operations++
+			assert.Empty(t, byID[stub.Parent.SpanID().String()])
+		}
+	}
+	assert.NotZero(t, operations)
+	assert.Len(t, v.clientSpans(), 100)
+}
+
 func TestInstrumentTracesPlainHTTP(t *testing.T) {
 	t.Parallel()
 	v := newVU(t, `
