@@ -61,32 +61,43 @@ func (c *client) nativeBatch(args []sobek.Value) sobek.Value {
 }
 
 // beginEntries starts an operation per entry; it returns nil for an argument
-// that is neither an array nor an object.
-func (c *client) beginEntries(requests any) (entries []*entry, err error) {
-	entries = []*entry{}
+// that is neither an array nor an object. After an error, or an interruption in a
+// URL filter, the operations that were started are over.
+func (c *client) beginEntries(requests any) (all []*entry, err error) {
+	begun := []*entry{}
+	defer func() {
+		if all == nil {
+			for _, e := range begun {
+				e.op.End(nil)
+			}
+		}
+	}()
 	switch requests := requests.(type) {
 	case []any:
 		for i, request := range requests {
-			if entries, err = c.beginEntry(entries, place{index: i}, request); err != nil {
+			e, err := c.beginEntry(place{index: i}, request)
+			if err != nil {
 				return nil, fmt.Errorf("batch request %d: %w", i, err)
 			}
+			begun = append(begun, e)
 		}
 	case map[string]any:
 		for key, request := range requests {
-			if entries, err = c.beginEntry(entries, place{key: key}, request); err != nil {
+			e, err := c.beginEntry(place{key: key}, request)
+			if err != nil {
 				return nil, fmt.Errorf("batch request %s: %w", key, err)
 			}
+			begun = append(begun, e)
 		}
 	default:
 		return nil, nil
 	}
-	return entries, nil
+	return begun, nil
 }
 
 // beginEntry starts the operation of one entry. An entry that k6 will refuse
-// is passed on as it is, so that the error is k6's own. After an error the
-// operations that were started are over.
-func (c *client) beginEntry(entries []*entry, at place, request any) ([]*entry, error) {
+// is passed on as it is, so that the error is k6's own.
+func (c *client) beginEntry(at place, request any) (*entry, error) {
 	rt := c.instance.vu.Runtime()
 	method, target, params := readEntry(request)
 	var paramsValue sobek.Value
@@ -95,12 +106,9 @@ func (c *client) beginEntry(entries []*entry, at place, request any) ([]*entry, 
 	}
 	s, err := c.begin(method, rt.ToValue(target), paramsValue, true)
 	if err != nil {
-		for _, e := range entries {
-			e.op.End(nil)
-		}
 		return nil, err
 	}
-	return append(entries, &entry{send: s, place: at, request: request}), nil
+	return &entry{send: s, place: at, request: request}, nil
 }
 
 // readEntry reads an entry in any of k6's forms.

@@ -55,6 +55,24 @@ func TestASpanEndsWithItsIteration(t *testing.T) {
 	require.Eventually(t, func() bool { return len(v.spans()) == 4 }, time.Minute, time.Millisecond)
 }
 
+// TestAnInterruptedFilterEndsTheBatch interrupts the VU in the URL filter of a later
+// entry, as a ramp-down may.
+func TestAnInterruptedFilterEndsTheBatch(t *testing.T) {
+	t.Parallel()
+	v := newVU(t, `const filtered = new Client({
+		urlFilter: (url) => { if (url.endsWith('last')) { interrupt(); } return url; },
+	});`)
+	rt := v.runtime.VU.Runtime()
+	require.NoError(t, rt.Set("interrupt", func() { rt.Interrupt(context.Canceled) }))
+	_, err := v.try(`filtered.batch(['SERVER/get', 'SERVER/get', 'SERVER/get?last'])`)
+	require.ErrorContains(t, err, context.Canceled.Error())
+	rt.ClearInterrupt()
+	require.Empty(t, v.server.seen())
+	require.Zero(t, v.module.run.store.Due())
+	stats := v.module.run.provider.Stats()
+	require.Equal(t, stats.Started, uint64(len(v.spans())))
+}
+
 // TestTheSpanOfAnIterationEndsWithSetup: k6 has no event for the end of setup() and
 // teardown(), whose requests are of one iteration each.
 func TestTheSpanOfAnIterationEndsWithSetup(t *testing.T) {
