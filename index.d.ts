@@ -104,9 +104,9 @@ declare module 'k6/x/continuity' {
     setAttribute(key: string, value: AttributeValue): void;
     /** Sets several attributes, or none if one of them is invalid. */
     setAttributes(attributes: Attributes): void;
-    /** Adds an event, at the time of the call. */
+    /** Adds an event, at the time of the call. A name that is not a string, or empty, throws. */
     addEvent(name: string, attributes?: Attributes): void;
-    /** Renames the span. */
+    /** Renames the span. A name that is not a string, or empty, throws. */
     updateName(name: string): void;
   }
 

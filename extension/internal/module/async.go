@@ -2,6 +2,7 @@ package module
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -192,5 +193,5 @@ func rejection(value sobek.Value) error {
 	if err, ok := value.Export().(error); ok {
 		return err
 	}
-	return fmt.Errorf("request failed: %s", value)
+	return errors.New(value.String())
 }

@@ -8,6 +8,18 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
+// optionalAttributes reads an object of attributes; nothing stands for none.
+func optionalAttributes(what string, value any) ([]attribute.KeyValue, error) {
+	if value == nil {
+		return nil, nil
+	}
+	values, ok := value.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("%s: attributes must be an object, got %s", what, describe(value))
+	}
+	return readAttributes(what, values)
+}
+
 // readAttributes converts a script's attribute values: strings, numbers,
 // booleans, or arrays of one of these.
 func readAttributes(what string, values map[string]any) ([]attribute.KeyValue, error) {

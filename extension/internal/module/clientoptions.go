@@ -116,6 +116,10 @@ func readRetry(rt *sobek.Runtime, o *options, r *traced.Retry) {
 		o.integer("retry", &r.Attempts)
 		return
 	}
+	if _, isObject := v.(map[string]any); !isObject {
+		o.fail("retry", "must be a number of attempts or an object", v)
+		return
+	}
 	nested := o.nested(rt, "retry")
 	nested.integer("attempts", &r.Attempts)
 	nested.integers("statuses", &r.Statuses)

@@ -166,8 +166,8 @@ func (s *jsSpan) SetAttribute(key string, value any) error {
 }
 
 // SetAttributes is span.setAttributes(attributes).
-func (s *jsSpan) SetAttributes(values map[string]any) error {
-	attributes, err := readAttributes("setAttributes", values)
+func (s *jsSpan) SetAttributes(values any) error {
+	attributes, err := optionalAttributes("setAttributes", values)
 	if err == nil {
 		s.sink.set(attributes...)
 	}
@@ -175,13 +175,32 @@ func (s *jsSpan) SetAttributes(values map[string]any) error {
 }
 
 // AddEvent is span.addEvent(name, attributes?).
-func (s *jsSpan) AddEvent(name string, values map[string]any) error {
-	attributes, err := readAttributes("addEvent", values)
+func (s *jsSpan) AddEvent(name, values any) error {
+	text, err := nameOf("addEvent", name)
+	if err != nil {
+		return err
+	}
+	attributes, err := optionalAttributes("addEvent", values)
 	if err == nil {
-		s.sink.event(name, attributes...)
+		s.sink.event(text, attributes...)
 	}
 	return err
 }
 
 // UpdateName is span.updateName(name).
-func (s *jsSpan) UpdateName(name string) { s.sink.rename(name) }
+func (s *jsSpan) UpdateName(name any) error {
+	text, err := nameOf("updateName", name)
+	if err == nil {
+		s.sink.rename(text)
+	}
+	return err
+}
+
+func nameOf(what string, value any) (string, error) {
+	name, ok := value.(string)
+	if !ok || name == "" {
+		return "", fmt.Errorf("%s: name must be a string that is not empty, got %s",
+			what, describe(value))
+	}
+	return name, nil
+}

@@ -207,7 +207,7 @@ func (o *options) integers(key string, dst *[]int) {
 	out := make([]int, 0, len(items))
 	for i, item := range items {
 		f, isNumber := toFloat(item)
-		if !isNumber || f != math.Trunc(f) {
+		if !isNumber || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
 			o.fail(fmt.Sprintf("%s[%d]", key, i), "must be a whole number", item)
 			return
 		}
