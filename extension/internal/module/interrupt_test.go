@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/grafana/sobek"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
@@ -38,6 +40,34 @@ func TestAnInterruptedAsyncRequestEndsItsOperation(t *testing.T) {
 	store := v.module.run.store
 	require.Eventually(t, func() bool { return store.Due() == 0 && store.Stats().Attempts == 1 },
 		time.Minute, time.Millisecond, "the operation is over, and its attempt is known")
+}
+
+// TestAnInterruptedOperationIsNoFailure: k6 says of a request that it has interrupted
+// that it was cancelled or, at the end of a scenario, that it took too long.
+func TestAnInterruptedOperationIsNoFailure(t *testing.T) {
+	t.Parallel()
+	for form, call := range map[string]string{
+		"sync":  `http.get('SERVER/delay/9')`,
+		"async": `await http.asyncRequest('GET', 'SERVER/delay/9')`,
+		"batch": `http.batch(['SERVER/delay/9'])`,
+		"body":  `http.get('SERVER/drip?duration=9s&numbytes=9')`,
+	} {
+		for how, after := range map[string]time.Duration{
+			"cancelled": time.Hour, "deadline": 100 * time.Millisecond,
+		} {
+			t.Run(form+" "+how, func(t *testing.T) {
+				t.Parallel()
+				v := newVU(t, "")
+				ctx, cancel := context.WithTimeout(t.Context(), after)
+				v.runtime.VU.CtxField = ctx
+				time.AfterFunc(100*time.Millisecond, cancel)
+				_, _ = v.try(call)
+				operation := v.operation()
+				assert.Equal(t, codes.Unset, operation.Status.Code)
+				assert.Empty(t, attr(operation, "error.type"))
+			})
+		}
+	}
 }
 
 // TestASpanEndsWithItsIteration has spans around promises that nobody settles.

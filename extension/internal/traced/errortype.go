@@ -48,10 +48,14 @@ func (op *Operation) outcome(said error) error {
 	op.mu.Lock()
 	failed := op.failed
 	op.mu.Unlock()
-	if failed != nil && !op.interrupted(failed) {
+	switch {
+	case failed == nil:
+		return said
+	case op.interrupted(failed): // whatever k6 calls it
+		return nil
+	default:
 		return failed
 	}
-	return said
 }
 
 // failure names the cause of an operation's error, which may be that nothing was sent.
