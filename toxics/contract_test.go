@@ -18,13 +18,13 @@ func spec(kind, attributes string) toxicSpec {
 	return toxicSpec{kind, `{` + attributes + `,"match":{"path":"/hit/*"}}`}
 }
 
-// script is the attribute of a script.
+// script are the attributes of a script, with all the time that it can have.
 func script(source string) string {
 	text, err := json.Marshal(source)
 	if err != nil {
 		panic(err)
 	}
-	return `"script":` + string(text)
+	return `"timeout":10000,"script":` + string(text)
 }
 
 func TestMain(m *testing.M) {

@@ -66,7 +66,7 @@ func TestScriptsMakeNothingHuge(t *testing.T) {
 	} {
 		t.Run(source, func(t *testing.T) {
 			t.Parallel()
-			_, toxic := scripted(t, "function onRequest() { "+source+" }", `,"timeout":10000,"limit":1`)
+			_, toxic := scripted(t, "function onRequest() { "+source+" }", `,"limit":1`)
 			assert.Equal(t, uint64(1), toxic.Counts.Errors)
 			assert.Contains(t, toxic.LastError, want)
 		})
@@ -100,7 +100,7 @@ func TestBoundedFunctionsWork(t *testing.T) {
 			if source[0] == 'c' {
 				body = source
 			}
-			client, toxic := scripted(t, "function onRequest() { "+body+" }", `,"timeout":10000`)
+			client, toxic := scripted(t, "function onRequest() { "+body+" }", "")
 			assert.Empty(t, toxic.LastError)
 			assert.Equal(t, "500 "+want+" [http_script; mode=abort; name=x]", client[1])
 		})

@@ -2,6 +2,7 @@ package toxics
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -29,7 +30,6 @@ func TestScriptsThatFailLetRequestsPass(t *testing.T) {
 	t.Parallel()
 	for source, want := range map[string]string{
 		`function onRequest() { throw new Error("oh") }`:             "Error: oh",
-		`function onRequest() { while (true) {} }`:                   "took longer than its timeout",
 		`function onRequest() { return onRequest() }`:                "",
 		`function onRequest() { return 503 }`:                        "must return nothing or an object, got 503",
 		`function onRequest() { return {statsu: 503} }`:              `unknown field "statsu"`,
@@ -44,14 +44,26 @@ func TestScriptsThatFailLetRequestsPass(t *testing.T) {
 	} {
 		t.Run(source, func(t *testing.T) {
 			t.Parallel()
-			client, toxic := scripted(t, source, `,"timeout":200`)
-			assert.Equal(t, untouched(), client)
-			assert.Equal(t, uint64(4), toxic.Counts.Errors)
-			assert.Equal(t, uint64(4), toxic.Counts.Selected)
-			assert.Zero(t, toxic.Counts.Injected)
-			assert.Contains(t, toxic.LastError, want)
+			letsPass(t, source, "", want)
 		})
 	}
+}
+
+// TestScriptThatNeverEndsLetsRequestsPass in the time that it is given.
+func TestScriptThatNeverEndsLetsRequestsPass(t *testing.T) {
+	t.Parallel()
+	letsPass(t, `function onRequest() { while (true) {} }`, `,"timeout":500`, "took longer than its timeout")
+}
+
+// letsPass runs a script that fails at each request.
+func letsPass(t *testing.T, source, more, want string) {
+	t.Helper()
+	client, toxic := scripted(t, source, more)
+	assert.Equal(t, untouched(), client)
+	assert.Equal(t, uint64(4), toxic.Counts.Errors)
+	assert.Equal(t, uint64(4), toxic.Counts.Selected)
+	assert.Zero(t, toxic.Counts.Injected)
+	assert.Contains(t, toxic.LastError, want)
 }
 
 func TestScriptSeesTheRequest(t *testing.T) {
@@ -108,7 +120,6 @@ func blocked(t *testing.T, f *scriptFault, release chan struct{}) *scriptRun {
 	run, err := f.start()
 	require.NoError(t, err)
 	require.NoError(t, run.vm.Set("block", func() { <-release }))
-	run.limit = 100 * time.Millisecond // in which it gets there
 	return run
 }
 
@@ -121,55 +132,60 @@ const blocks = `function onRequest() {
 // up, and the next request has a new one.
 func TestScriptThatCannotBeInterrupted(t *testing.T) {
 	t.Parallel()
-	release := make(chan struct{})
-	w := newWire(t, spec("http_script", script(blocks)+`,"timeout":10000`))
-	r := (*w.hub.rules.Load())[0]
-	fault, ok := r.fault.(*scriptFault)
-	require.True(t, ok)
-	half, ok := w.requests.State.(*requests)
-	require.True(t, ok)
-	half.scripts = map[*rule]*scriptRun{r: blocked(t, fault, release)}
-	var got seen
-	within(t, func() { got = w.talk(pipelined(), nil) })
-	const aborted = "500  [http_script; mode=abort; name=x]"
-	assert.Equal(t, clientSees("200 answer to /hit/2 trailer=2", aborted, aborted, aborted), got.client)
-	toxic, _ := w.hub.Toxic("x")
-	assert.Equal(t, uint64(1), toxic.Counts.Errors)
-	assert.Equal(t, uint64(3), toxic.Counts.Injected)
-	assert.Equal(t, "took longer than its timeout and could not be interrupted, such as in a "+
-		"regular expression; it starts anew", toxic.LastError)
-	assert.Equal(t, int64(1), fault.strays.Load())
-	close(release)
-	require.Eventually(t, func() bool { return fault.strays.Load() == 0 }, time.Minute, time.Millisecond)
+	synctest.Test(t, func(t *testing.T) { // its time is over when it is there, and no sooner
+		release := make(chan struct{})
+		w := newWire(t, spec("http_script", script(blocks)))
+		r := (*w.hub.rules.Load())[0]
+		fault, ok := r.fault.(*scriptFault)
+		require.True(t, ok)
+		half, ok := w.requests.State.(*requests)
+		require.True(t, ok)
+		half.scripts = map[*rule]*scriptRun{r: blocked(t, fault, release)}
+		got := w.talk(pipelined(), nil)
+		const aborted = "500  [http_script; mode=abort; name=x]"
+		assert.Equal(t, clientSees("200 answer to /hit/2 trailer=2", aborted, aborted, aborted), got.client)
+		toxic, _ := w.hub.Toxic("x")
+		assert.Equal(t, uint64(1), toxic.Counts.Errors)
+		assert.Equal(t, uint64(3), toxic.Counts.Injected)
+		assert.Equal(t, "took longer than its timeout and could not be interrupted, such as in a "+
+			"regular expression; it starts anew", toxic.LastError)
+		assert.Equal(t, int64(1), fault.strays.Load())
+		close(release)
+		synctest.Wait()
+		assert.Zero(t, fault.strays.Load())
+	})
 }
 
 // TestScriptIsNotCalledBesideManyThatRunOn bounds what a script can hold.
 func TestScriptIsNotCalledBesideManyThatRunOn(t *testing.T) {
 	t.Parallel()
-	release := make(chan struct{})
-	f := &scriptFault{Script: blocks, Timeout: maxTimeout}
-	require.NoError(t, f.validate())
-	r := &rule{counts: &counts{}}
-	runs := make([]*scriptRun, 0, maxStrays+1)
-	for range maxStrays + 1 {
-		runs = append(runs, blocked(t, f, release))
-	}
-	for i, run := range runs[:maxStrays] {
-		require.Nil(t, run.call(r, 1, run.onRequest))
-		require.Equal(t, uint64(i+1), r.counts.of[eventFailed].Load())
-		require.Contains(t, *r.counts.lastError.Load(), "could not be interrupted")
-	}
-	require.Nil(t, runs[0].call(r, 1, runs[0].onRequest))
-	require.Equal(t, errGivenUp.Error(), *r.counts.lastError.Load())
-	require.Nil(t, runs[maxStrays].call(r, 1, runs[maxStrays].onRequest))
-	require.Equal(t, errStrays.Error(), *r.counts.lastError.Load())
-	_, err := f.start()
-	require.ErrorIs(t, err, errStrays)
-	close(release)
-	require.Eventually(t, func() bool { return f.strays.Load() == 0 }, time.Minute, time.Millisecond)
-	run, err := f.start()
-	require.NoError(t, err)
-	require.Equal(t, 500, run.call(r, 1, run.onRequest).Status)
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		f := &scriptFault{Script: blocks, Timeout: maxTimeout}
+		require.NoError(t, f.validate())
+		r := &rule{counts: &counts{}}
+		runs := make([]*scriptRun, 0, maxStrays+1)
+		for range maxStrays + 1 {
+			runs = append(runs, blocked(t, f, release))
+		}
+		for i, run := range runs[:maxStrays] {
+			require.Nil(t, run.call(r, 1, run.onRequest))
+			require.Equal(t, uint64(i+1), r.counts.of[eventFailed].Load())
+			require.Contains(t, *r.counts.lastError.Load(), "could not be interrupted")
+		}
+		require.Nil(t, runs[0].call(r, 1, runs[0].onRequest))
+		require.Equal(t, errGivenUp.Error(), *r.counts.lastError.Load())
+		require.Nil(t, runs[maxStrays].call(r, 1, runs[maxStrays].onRequest))
+		require.Equal(t, errStrays.Error(), *r.counts.lastError.Load())
+		_, err := f.start()
+		require.ErrorIs(t, err, errStrays)
+		close(release)
+		synctest.Wait()
+		require.Zero(t, f.strays.Load())
+		run, err := f.start()
+		require.NoError(t, err)
+		require.Equal(t, 500, run.call(r, 1, run.onRequest).Status)
+	})
 }
 
 func TestScriptThatTakesMemoryIsEnded(t *testing.T) {

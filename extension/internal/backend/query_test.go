@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/backend"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/loopbacktest"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
@@ -189,10 +190,7 @@ func TestABackendThatIsSlowOrNotThereIsAnError(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	})
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
-	nobody, err := url.Parse(gone.URL)
-	noError(t, err)
+	nobody := &url.URL{Scheme: "http", Host: loopbacktest.Address(t)}
 	for _, c := range []struct {
 		base    *url.URL
 		timeout time.Duration

@@ -176,13 +176,20 @@ func TestBackoffEndsWithTheVU(t *testing.T) {
 
 func TestAsyncBackoffDoesNotBlockTheEventLoop(t *testing.T) {
 	t.Parallel()
-	v := newVU(t, `const slow = new Client({retry: {attempts: 2, backoff: {initial: 300, max: 300, jitter: 0}}});`)
-	assert.Equal(t, "timer,first,retried", v.run(`
+	v := newVU(t, `let failed; const waits = new Promise((resolve) => { failed = resolve });
+		const slow = new Client({retry: {attempts: 2, backoff: {initial: '1h', max: '1h'}},
+			responseHook: () => failed()});`)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // the end of a loop that is blocked
+	defer cancel()
+	v.runtime.VU.CtxField = ctx
+	require.NoError(t, v.runtime.VU.Runtime().Set("interrupt", func() { cancel() }))
+	assert.Equal(t, "timer,second,interrupted", v.run(`
 		const order = [];
-		const first = slow.asyncRequest('GET', 'SERVER/flaky/1/503').then(() => order.push('retried'));
+		const first = slow.asyncRequest('GET', 'SERVER/flaky/1/503').catch(() => order.push('interrupted'));
+		await waits;
 		await new Promise((resolve) => setTimeout(resolve, 1)); order.push('timer');
-		await http.asyncRequest('GET', 'SERVER/get'); order.push('first');
-		await first;
+		await http.asyncRequest('GET', 'SERVER/get'); order.push('second');
+		interrupt(); await first;
 		return order.join()`))
 }
 

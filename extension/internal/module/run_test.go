@@ -138,6 +138,7 @@ func TestEndOfTestWaitsForWhatIsDue(t *testing.T) {
 	r.serve(first)
 	ended := make(chan struct{})
 	go func() { r.testEnd(); close(ended) }()
+	<-r.settler.stop // the load has ended: the first may have settled by itself already
 	for r.store.Stats().Open > 1 { // the first settles while the second is due
 		select {
 		case <-ended:
@@ -197,7 +198,8 @@ func TestSettlingShowsItsProgress(t *testing.T) {
 	r.begin()
 	r.attempt(nil, 1)
 	reader, writer := io.Pipe()
-	go r.settler.finish(writer)
+	finished := make(chan struct{})
+	go func() { r.settler.finish(writer); close(finished) }()
 	line := make([]byte, 200)
 	n, err := reader.Read(line)
 	require.NoError(t, err)
@@ -205,7 +207,7 @@ func TestSettlingShowsItsProgress(t *testing.T) {
 		`\(Ctrl\+C to stop waiting\)\n$`, string(line[:n]))
 	require.NoError(t, reader.Close())
 	r.settler.signals <- os.Interrupt
-	r.settler.stopped.Wait()
+	<-finished // it saves the report so far as well, into what is removed behind the test
 	r.closeSource()
 }
 

@@ -223,7 +223,7 @@ func TestStopFinishesTheRequestUnderWayAndClosesThePorts(t *testing.T) {
 	t.Parallel()
 	s := newSink(t)
 	gateway, stop := open(t, shop.Config{
-		Slow: 1, SlowBy: 1500 * time.Millisecond, Endpoint: s.receiver.GRPCAddr(),
+		Slow: 1, SlowBy: 3500 * time.Millisecond, Endpoint: s.receiver.GRPCAddr(),
 	})
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
@@ -242,7 +242,7 @@ func TestStopFinishesTheRequestUnderWayAndClosesThePorts(t *testing.T) {
 			_ = resp.Body.Close()
 		}
 	}()
-	<-time.After(400 * time.Millisecond) // enough to be read, not to be answered
+	<-time.After(1500 * time.Millisecond) // enough to be read, not to be answered
 	stop()
 	select {
 	case got := <-status:

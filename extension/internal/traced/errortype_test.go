@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/loopbacktest"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
 )
 
@@ -46,15 +47,6 @@ func rawServer(tb testing.TB, answer string) (url string) {
 			_, _ = io.WriteString(conn, answer)
 		}
 	})
-}
-
-// closedPort is an address that nobody listens on.
-func closedPort(tb testing.TB) string {
-	tb.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(tb, err)
-	require.NoError(tb, listener.Close())
-	return listener.Addr().String()
 }
 
 // reset closes a connection with RST.
@@ -154,7 +146,7 @@ func TestErrorTypeOfRealFailures(t *testing.T) {
 		outcome         span.Outcome
 	}{
 		{"a name that does not exist", "http://no-such-host.invalid/", "dns", span.OutcomeNotSent},
-		{"nobody listens", "http://" + closedPort(t), "connection_refused", span.OutcomeNotSent},
+		{"nobody listens", "http://" + loopbacktest.Address(t), "connection_refused", span.OutcomeNotSent},
 		{"a reset after the request", "http://" + listen(t, func(c *net.TCPConn) {
 			_, _ = http.ReadRequest(bufio.NewReader(c))
 			reset(c)

@@ -18,6 +18,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/loopbacktest"
 )
 
 // to is the environment of an endpoint, with more variables as name, value and so on.
@@ -31,7 +33,7 @@ func to(address string, more ...string) map[string]string {
 
 func TestLedgerOfACollectorThatIsDown(t *testing.T) {
 	t.Parallel()
-	e := newExporting(t, to(closedPort(t), "OTEL_EXPORTER_OTLP_TIMEOUT", "300",
+	e := newExporting(t, to(loopbacktest.Address(t), "OTEL_EXPORTER_OTLP_TIMEOUT", "300",
 		"OTEL_BSP_MAX_QUEUE_SIZE", "500", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "100"))
 	e.burst(20_000)
 	l := e.identity()

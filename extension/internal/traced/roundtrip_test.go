@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/loopbacktest"
 )
 
 func TestStatusCodeAndSpanStatus(t *testing.T) {
@@ -104,7 +106,7 @@ func TestProtocolVersionIsTheNegotiatedOne(t *testing.T) {
 	has(t, attributesOf(r.one().Attributes), "network.protocol.version", "1.0")
 
 	r = newRig(t, nil)
-	err := r.send(ClientConfig{}, request(t, "GET", "http://"+closedPort(t)))
+	err := r.send(ClientConfig{}, request(t, "GET", "http://"+loopbacktest.Address(t)))
 	require.Error(t, err)
 	hasNot(t, attributesOf(r.one().Attributes), "network.protocol.version",
 		"network.peer.address", "network.peer.port", "http.response.status_code")

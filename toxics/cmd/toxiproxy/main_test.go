@@ -5,10 +5,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -37,15 +39,18 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// freePort is a port that nobody listens on now.
+// freePort is a port that nobody listens on now. It is below those that systems choose
+// by themselves, so that no connection of another test has it a moment later.
 func freePort(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, listener.Close()) }()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	require.NoError(t, err)
-	return port
+	const first, ports = 20_000, 12_000
+	for {
+		port := strconv.Itoa(first + rand.IntN(ports))
+		if listener, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			require.NoError(t, listener.Close())
+			return port
+		}
+	}
 }
 
 func configFile(t *testing.T, text string) string {
