@@ -138,7 +138,7 @@ type Counters struct {
 }
 
 // enter gives a rule its counters: those that the ledger has of it, so that a
-// toxic which comes again goes on with them. The lock is held.
+// toxic which comes again goes on with them, and the proxy's name. The lock is held.
 func (h *Hub) enter(r *rule) {
 	entry := h.ledger[r.entry]
 	full := len(h.ledger) >= MaxEntries
@@ -155,7 +155,7 @@ func (h *Hub) enter(r *rule) {
 	if r.entry.name == Others {
 		r.counts = &counts{also: &entry.counts}
 	}
-	r.base = r.counts.read()
+	r.base, r.proxy = r.counts.read(), h.proxy
 }
 
 // Counters lists what the toxics that are in have counted since they came in.

@@ -31,7 +31,7 @@ func TestNamesAreBounded(t *testing.T) {
 		require.NoError(t, err)
 	}
 	first, second := hit("one more", "http_status"), hit("and one", "http_latency")
-	assert.Equal(t, "http_status; mode=abort; name=(other)", first.mark("abort"))
+	assert.Equal(t, "http_status; mode=abort; name=%28other%29", first.mark("abort"))
 	second.counts.add(eventSeen)
 	second.counts.fail(assert.AnError)
 	assert.Equal(t, []Counters{
@@ -43,7 +43,7 @@ func TestNamesAreBounded(t *testing.T) {
 		}},
 	}, h.Counters())
 	require.NoError(t, h.Update("one more", json.RawMessage(`{"mode":"replace"}`)))
-	assert.Equal(t, "http_status; mode=replace; name=(other)",
+	assert.Equal(t, "http_status; mode=replace; name=%28other%29",
 		(*h.rules.Load())[0].mark("replace"), "an update keeps the place")
 	var sum uint64
 	totals := h.Totals()

@@ -11,9 +11,9 @@
 //	http_script   JavaScript functions decide per request
 //
 // All of them share one [Selector]. Every response that a toxic made or
-// changed says so: `X-Toxic: <type>; mode=…; name=…; phase=…`; the mode of a
-// request whose trace context was taken or mangled starts with "context". The
-// phase is there, percent-encoded, when a plan put the toxic in.
+// changed says so: `X-Toxic: <type>; mode=…; name=…; proxy=…; phase=…`; the mode of
+// a request whose trace context was taken or mangled starts with "context". The
+// phase is there when a plan put the toxic in. Names are percent-encoded.
 //
 // Marks and counters can be held against each other: injected + unreached = marked +
 // unmarked, see [Counts]. A head says before its body that this will be cut. Where

@@ -347,5 +347,5 @@ func TestSlowClient(t *testing.T) {
 		}
 	}
 	assert.True(t, bytes.HasSuffix(got, []byte("\r\n\r\nHELLO")), "%q", got)
-	assert.Contains(t, string(got), "X-Toxic: http_header; mode=response; name=x\r\n")
+	assert.Contains(t, string(got), "X-Toxic: http_header; mode=response; name=x; proxy=p\r\n")
 }

@@ -18,7 +18,8 @@ import (
 // its toxics may be added, updated and removed under load.
 type Hub struct {
 	id     string
-	mu     sync.Mutex // of changes to rules and ledger
+	mu     sync.Mutex // of the proxy's name, and changes to rules and ledger
+	proxy  string
 	rules  atomic.Pointer[[]*rule]
 	ledger map[ledgerKey]*ledgerEntry
 
@@ -63,6 +64,9 @@ func (h *Hub) Install(proxy *toxiproxy.Proxy) error {
 	h.pairing.Lock()
 	h.connections = found
 	h.pairing.Unlock()
+	h.mu.Lock()
+	h.proxy = proxy.Name
+	h.mu.Unlock()
 	switch first, err := h.takeFirst(proxy.Toxics); {
 	case err != nil:
 		return fmt.Errorf("installing the HTTP toxics in proxy %q: %w", proxy.Name, err)
@@ -170,7 +174,7 @@ func (h *Hub) change(
 		return err
 	}
 	updated.counts, updated.base = old.counts, old.base
-	updated.phase, updated.entry = old.phase, old.entry
+	updated.proxy, updated.phase, updated.entry = old.proxy, old.phase, old.entry
 	h.ledger[updated.entry].mode = updated.mode
 	changed[i] = updated
 	h.replace(changed)

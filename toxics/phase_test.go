@@ -41,6 +41,19 @@ func TestToxicsCountAndMarkUnderTheirPhase(t *testing.T) {
 	}, h.Totals())
 }
 
+// TestMarksTellTheirToxicFromOthers, whatever its name is: those of another proxy too.
+func TestMarksTellTheirToxicFromOthers(t *testing.T) {
+	t.Parallel()
+	h := NewHub(t.Name())
+	t.Cleanup(h.Close)
+	h.proxy = "my shop"
+	require.NoError(t, h.Add("slöw; 1, 100%", "http_status", nil))
+	want := "http_status; mode=abort; name=sl%C3%B6w%3B%201%2C%20100%25; proxy=my%20shop"
+	assert.Equal(t, want, (*h.rules.Load())[0].mark("abort"))
+	require.NoError(t, h.Update("slöw; 1, 100%", nil))
+	assert.Equal(t, want, (*h.rules.Load())[0].mark("abort"))
+}
+
 // TestQueueIsBounded: a client that pipelines without reading waits, and goes on
 // when a response has gone out.
 func TestQueueIsBounded(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 // rule is one toxic in a hub.
 type rule struct {
 	name, kind, mode string
-	phase            string
+	proxy, phase     string
 	given            map[string]json.RawMessage // the attributes, by name
 	picker           *picker
 	fault            fault
@@ -56,8 +56,8 @@ func newRule(name, kind string, given map[string]json.RawMessage) (*rule, error)
 	}, nil
 }
 
-// mark is the value of the X-Toxic header that a rule leaves. The phase is
-// percent-encoded, as its name may be any text.
+// mark is the value of the X-Toxic header that a rule leaves. Names are
+// percent-encoded, as they may be any text.
 func (r *rule) mark(mode string) string {
 	clean := func(s string) string {
 		return strings.Map(func(c rune) rune {
@@ -67,7 +67,10 @@ func (r *rule) mark(mode string) string {
 			return c
 		}, s)
 	}
-	mark := r.kind + "; mode=" + clean(mode) + "; name=" + clean(r.entry.name)
+	mark := r.kind + "; mode=" + clean(mode) + "; name=" + url.PathEscape(r.entry.name)
+	if r.proxy != "" {
+		mark += "; proxy=" + url.PathEscape(r.proxy)
+	}
 	if r.entry.phase != "" {
 		mark += "; phase=" + url.QueryEscape(r.entry.phase)
 	}

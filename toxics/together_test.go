@@ -3,6 +3,7 @@ package toxics
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -52,7 +53,7 @@ func together(t *testing.T, seed uint64) {
 	for i, counted := range w.hub.Counters() {
 		require.Zero(t, counted.PassedThrough+counted.Unpaired+counted.Errors, how)
 		requireBalance(t, counted.Counts, how)
-		name := "name=" + string(rune('x'+i)) + "]"
+		name := "name=" + url.PathEscape(string(rune('x'+i))) + "]"
 		require.Equal(t, uint64(strings.Count(marks, name)), counted.Marked, "%s: %s", name, how)
 	}
 }

@@ -154,7 +154,10 @@ func FormatMark(m span.Mark) string {
 		text += "; mode=" + m.Mode
 	}
 	if m.Name != "" {
-		text += "; name=" + m.Name
+		text += "; name=" + url.PathEscape(m.Name)
+	}
+	if m.Proxy != "" {
+		text += "; proxy=" + url.PathEscape(m.Proxy)
 	}
 	if m.Phase != "" {
 		text += "; phase=" + url.QueryEscape(m.Phase)
@@ -163,7 +166,7 @@ func FormatMark(m span.Mark) string {
 }
 
 // ParseMark reads one value of the X-Toxic header, `<type>; mode=<mode>;
-// name=<name>; phase=<phase>`. What it does not know it leaves out.
+// name=<name>; proxy=<proxy>; phase=<phase>`. What it does not know it leaves out.
 func ParseMark(value string) span.Mark {
 	kind, parameters, _ := strings.Cut(value, ";")
 	mark := span.Mark{Type: strings.TrimSpace(kind)}
@@ -172,7 +175,9 @@ func ParseMark(value string) span.Mark {
 		case "mode":
 			mark.Mode = value
 		case "name":
-			mark.Name = value
+			mark.Name = unescaped(value)
+		case "proxy":
+			mark.Proxy = unescaped(value)
 		case "phase":
 			if phase, err := url.QueryUnescape(value); err == nil {
 				mark.Phase = phase
@@ -180,6 +185,14 @@ func ParseMark(value string) span.Mark {
 		}
 	}
 	return mark
+}
+
+// unescaped is a name as it was before it was percent-encoded, if it was.
+func unescaped(value string) string {
+	if name, err := url.PathUnescape(value); err == nil {
+		return name
+	}
+	return value
 }
 
 // PlainName is a name tag without its query, which may hold secrets.

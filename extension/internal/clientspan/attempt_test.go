@@ -132,9 +132,11 @@ func TestTextFormsReadBack(t *testing.T) {
 		{Type: "http_status", Mode: "abort", Name: "errors"},
 		{Type: "http_reset"},
 		{Type: "http_header", Name: "strip"},
+		{Type: "http_status", Name: "slöw; 1, 100%", Proxy: "my shop", Phase: "a+b; c"},
 	} {
 		assert.Equal(t, m, clientspan.ParseMark(clientspan.FormatMark(m)))
 	}
+	assert.Equal(t, span.Mark{Type: "x", Name: "100%"}, clientspan.ParseMark("x; name=100%"))
 	assert.Equal(t, "http://x/a?…", clientspan.PlainName("http://x/a?key=secret"))
 	assert.Equal(t, "GET /a", clientspan.PlainName("GET /a"))
 }

@@ -204,6 +204,7 @@ func (m *merger) sortLists() {
 	})
 	slices.SortFunc(r.Seen, func(a, b report.Seen) int {
 		return cmp.Or(m.phaseRank(a.Phase)-m.phaseRank(b.Phase), strings.Compare(a.Phase, b.Phase),
+			strings.Compare(a.Proxy, b.Proxy),
 			strings.Compare(a.Toxic, b.Toxic), strings.Compare(a.Type, b.Type),
 			strings.Compare(a.Mode, b.Mode))
 	})

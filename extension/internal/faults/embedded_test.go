@@ -92,16 +92,16 @@ func TestEmbeddedToxicsComeChangeAndGo(t *testing.T) {
 	}
 	expect(200, "")
 	require.NoError(t, ctl.AddToxic(ctx, onShop("http_status", map[string]any{"status": 503, "every": 1})))
-	expect(503, "http_status; mode=abort; name=http_status")
+	expect(503, "http_status; mode=abort; name=http_status; proxy=shop")
 	require.ErrorIs(t, ctl.AddToxic(ctx, onShop("http_status", nil)), faults.ErrExists)
 	// What an update does not name stays: every.
 	require.NoError(t, ctl.UpdateToxic(ctx, onShop("http_status", map[string]any{
 		"status": 418, "mode": "replace",
 	})))
-	expect(418, "http_status; mode=replace; name=http_status")
+	expect(418, "http_status; mode=replace; name=http_status; proxy=shop")
 	require.NoError(t, ctl.AddToxic(ctx, onShop("latency", map[string]any{"latency": 1})))
 	require.NoError(t, ctl.UpdateToxic(ctx, onShop("latency", map[string]any{"jitter": 1})))
-	expect(418, "http_status; mode=replace; name=http_status")
+	expect(418, "http_status; mode=replace; name=http_status; proxy=shop")
 	require.NoError(t, ctl.RemoveToxic(ctx, "shop", "http_status"))
 	require.NoError(t, ctl.RemoveToxic(ctx, "shop", "latency"))
 	require.ErrorIs(t, ctl.RemoveToxic(ctx, "shop", "latency"), faults.ErrNotFound)

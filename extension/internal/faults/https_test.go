@@ -36,7 +36,7 @@ func TestHTTPSUpstream(t *testing.T) {
 	require.NoError(t, ctl.AddToxic(context.Background(), onShop("http_status", nil)))
 	status, mark, _ := get(c, shop)
 	assert.Equal(t, 503, status)
-	assert.Equal(t, "http_status; mode=abort; name=http_status", mark)
+	assert.Equal(t, "http_status; mode=abort; name=http_status; proxy=shop", mark)
 	assert.Empty(t, s.Hosts)
 }
 

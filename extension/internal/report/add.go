@@ -104,7 +104,10 @@ func (b *Builder) addMarks(a *span.Attempt) {
 	}
 	for _, m := range a.Marks.List {
 		phase := scrub(cmp.Or(m.Phase, a.Labels.Phase))
-		seen := Seen{Phase: phase, Toxic: scrub(m.Name), Type: scrub(m.Type), Mode: scrub(m.Mode)}
+		seen := Seen{
+			Phase: phase, Proxy: scrub(m.Proxy),
+			Toxic: scrub(m.Name), Type: scrub(m.Type), Mode: scrub(m.Mode),
+		}
 		if _, known := b.seen[seen]; !known && len(b.seen) >= MaxRows {
 			seen = Seen{Phase: Other, Toxic: Other, Type: Other}
 		}

@@ -2,10 +2,12 @@ package report
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
 )
 
@@ -45,5 +47,34 @@ func TestHopsAreBoundedScrubbedAndWhole(t *testing.T) {
 	})
 	assert.Contains(t, r.Edges, Edge{
 		From: verdict.Load, To: "http://REDACTED@host", Spans: 2 * rounds, Orphans: rounds,
+	})
+}
+
+// TestMarksFoundAreThoseOfTheToxic: toxics of one name are told apart by their proxies, and
+// names are found as they were kept.
+func TestMarksFoundAreThoseOfTheToxic(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("long ", maxText)
+	b := NewBuilder(Run{Start: start()}, BuilderOptions{})
+	for i, mark := range []span.Mark{
+		{Proxy: "a", Name: "status"},
+		{Proxy: "b", Name: "status"},
+		{Proxy: "b", Name: "status"},
+		{Name: "old"},
+		{Proxy: "a", Name: long},
+	} {
+		mark.Type = "http_status"
+		o := operation{n: i, verdicts: []verdict.Verdict{verdict.Continued}}.outcome(plainNames())
+		o.Results[0].Attempt.Labels = &span.Labels{Phase: "one"}
+		o.Results[0].Attempt.Marks = &span.Marks{List: []span.Mark{mark}}
+		b.Add(o)
+	}
+	r := b.Report(start())
+	found := func(proxy, toxic string) uint64 {
+		return r.seenOf(Fault{Phase: "one", Proxy: proxy, Toxic: toxic, Type: "http_status"})
+	}
+	assert.Equal(t, []uint64{1, 2, 1, 1, 0}, []uint64{
+		found("a", "status"), found("b", "status"), found("a", "old"), found("a", long),
+		found("c", "status"),
 	})
 }

@@ -99,7 +99,10 @@ func newExampleAttempt(r *verdict.Result, zero int64) ExampleAttempt {
 	}
 	if a.Marks != nil {
 		for _, m := range a.Marks.List[:min(len(a.Marks.List), maxExampleMarks)] {
-			mark := span.Mark{Type: scrub(m.Type), Mode: scrub(m.Mode), Name: scrub(m.Name)}
+			mark := span.Mark{
+				Type: scrub(m.Type), Mode: scrub(m.Mode),
+				Name: scrub(m.Name), Proxy: scrub(m.Proxy),
+			}
 			out.Toxics = append(out.Toxics, mark)
 		}
 	}

@@ -146,11 +146,13 @@ func worst(rows []Row, n int) (list []Row, rest int) {
 	return list[:shown], len(list) - shown
 }
 
-// seenOf is how often the load saw the marks of a toxic.
+// seenOf is how often the load saw the marks of a toxic. What it saw was scrubbed.
 func (r *Report) seenOf(f Fault) uint64 {
 	var n uint64
+	phase, proxy, toxic := scrub(f.Phase), scrub(f.Proxy), scrub(f.Toxic)
 	for _, s := range r.Seen {
-		if s.Phase == f.Phase && s.Toxic == f.Toxic && s.Type == f.Type {
+		if s.Phase == phase && (s.Proxy == proxy || s.Proxy == "") &&
+			s.Toxic == toxic && s.Type == f.Type {
 			n += s.Count
 		}
 	}

@@ -126,6 +126,7 @@ type Fault struct {
 // Seen is what the load saw of one toxic, by the X-Toxic headers it was sent.
 type Seen struct {
 	Phase string `json:"phase"`
+	Proxy string `json:"proxy,omitempty"` // empty where the toxic does not say it
 	Toxic string `json:"toxic"`
 	Type  string `json:"type"`
 	Mode  string `json:"mode,omitempty"`

@@ -128,7 +128,8 @@ func (r *Report) sort() {
 	slices.SortFunc(r.Seen, func(a, b Seen) int {
 		return cmp.Or(
 			cmp.Compare(r.phaseIndex(a.Phase), r.phaseIndex(b.Phase)),
-			strings.Compare(a.Phase, b.Phase), strings.Compare(a.Toxic, b.Toxic),
+			strings.Compare(a.Phase, b.Phase), strings.Compare(a.Proxy, b.Proxy),
+			strings.Compare(a.Toxic, b.Toxic),
 			strings.Compare(a.Type, b.Type), strings.Compare(a.Mode, b.Mode),
 		)
 	})

@@ -28,12 +28,15 @@ type Labels struct {
 	Tags     any    // owner's handle (the k6 tag set); opaque to the core
 }
 
-// Mark is one parsed X-Toxic response header: `<type>; mode=<mode>; name=<name>`.
+// Mark is one parsed X-Toxic response header:
+// `<type>; mode=<mode>; name=<name>; proxy=<proxy>; phase=<phase>`.
 // It is what a toxic itself says it did to this exchange.
 type Mark struct {
 	Type string `json:"type"`
 	Mode string `json:"mode,omitempty"`
 	Name string `json:"name,omitempty"`
+	// Proxy is the one that the toxic was in; empty where it is not said.
+	Proxy string `json:"proxy,omitempty"`
 	// Phase is the one that the toxic was in for, which may have ended while the
 	// exchange was under way; empty outside of a plan.
 	Phase string `json:"phase,omitempty"`
