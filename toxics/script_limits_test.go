@@ -100,7 +100,7 @@ func TestBoundedFunctionsWork(t *testing.T) {
 			if source[0] == 'c' {
 				body = source
 			}
-			client, toxic := scripted(t, "function onRequest() { "+body+" }", "")
+			client, toxic := scripted(t, "function onRequest() { "+body+" }", `,"limit":1`)
 			assert.Empty(t, toxic.LastError)
 			assert.Equal(t, "500 "+want+" [http_script; mode=abort; name=x]", client[1])
 		})

@@ -22,8 +22,8 @@ import (
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
 )
 
-// feedSettle leaves a busy machine a second to answer the last query.
-const feedSettle = 5 * time.Second
+// feedSettle leaves a busy machine more than a second to answer the last query.
+const feedSettle = 8 * time.Second
 
 // run is a load of one attempt per trace, judged by what a source says.
 type run struct {

@@ -88,7 +88,8 @@ func (q *query) CloseIdle() { q.client.CloseIdleConnections() }
 // get asks for a path and returns the whole body of a 200 answer. Its
 // Content-Type must mention format; an empty format allows any.
 func (q *query) get(ctx context.Context, path, rawQuery, accept, format string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, q.cfg.Timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, q.cfg.Timeout,
+		fmt.Errorf("no answer within %v", q.cfg.Timeout))
 	defer cancel()
 	u := *q.cfg.URL
 	u.Path += path
@@ -104,29 +105,39 @@ func (q *query) get(ctx context.Context, path, rawQuery, accept, format string) 
 	}
 	resp, err := q.client.Do(req) //nolint:gosec // the user names the backend
 	if err != nil {
-		return nil, q.unreachable(err)
+		return nil, unreachable(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }() // it was read as far as needed
-	return q.readAnswer(resp, format)
+	return q.readAnswer(ctx, resp, format)
 }
 
 // unreachable shortens an error of the transport to its cause: the address is
 // in the configuration, and a query for each trace id would only obscure it.
-func (q *query) unreachable(err error) error {
+func unreachable(ctx context.Context, err error) error {
 	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("no answer within %v", q.cfg.Timeout)
+	cause := context.Cause(ctx)
+	switch {
+	case !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, cause):
+		return err
+	case errors.Is(cause, context.DeadlineExceeded): // the caller's
+		return errSettled
+	default:
+		return cause
 	}
-	return err
 }
 
-func (q *query) readAnswer(resp *http.Response, format string) ([]byte, error) {
+// errSettled is what became of a query that had less time than its own.
+var errSettled = errors.New("no answer by the end of the settle time")
+
+func (q *query) readAnswer(
+	ctx context.Context, resp *http.Response, format string,
+) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, q.cfg.MaxBytes+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("reading answer: %w", q.unreachable(err))
+		return nil, fmt.Errorf("reading answer: %w", unreachable(ctx, err))
 	case int64(len(body)) > q.cfg.MaxBytes:
 		return nil, fmt.Errorf("the answer exceeds %d bytes", q.cfg.MaxBytes)
 	case resp.StatusCode == http.StatusNotFound:

@@ -206,6 +206,14 @@ func TestABackendThatIsSlowOrNotThereIsAnError(t *testing.T) {
 		errorWith(t, j.Check(context.Background()), "asking jaeger at "+c.base.String())
 		j.CloseIdle()
 	}
+	for _, base := range []*url.URL{slow, drip} {
+		tempo := backend.NewTempo(backend.QueryConfig{URL: base})
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		_, _, err := tempo.Fetch(ctx, idOf(1))
+		cancel()
+		errorWith(t, err, "tempo: ", "no answer by the end of the settle time")
+		tempo.CloseIdle()
+	}
 	close(release)
 }
 

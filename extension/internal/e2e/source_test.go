@@ -21,7 +21,7 @@ import (
 // sourceScript sends one request to a server that exports nothing itself.
 const sourceScript = `
 import http, { configure } from 'k6/x/continuity';
-configure({ source: '%s', settle: '2s', html: false });
+configure({ source: '%s', settle: '4s', html: false });
 export default function () { http.get('%s/'); }
 `
 
