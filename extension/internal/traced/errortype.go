@@ -133,10 +133,11 @@ func isRedirects(err error) bool {
 }
 
 // statusMessage is the error as a span's status describes it. The URL that
-// http.Client puts before it may hold secrets, and url.full has it anyway.
+// http.Client puts before it may hold secrets, and url.full has it anyway. Those
+// that could not be parsed are quoted in the error itself.
 func statusMessage(err error) string {
 	if outer, ok := errors.AsType[*url.Error](err); ok {
-		return outer.Err.Error()
+		err = outer.Err
 	}
-	return err.Error()
+	return redactQuoted(err.Error())
 }

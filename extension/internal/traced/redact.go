@@ -2,6 +2,7 @@ package traced
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -31,6 +32,19 @@ func RedactURL(raw string) string {
 		return raw
 	}
 	return raw[:start+1] + strings.Join(parameters, "&") + raw[len(before):]
+}
+
+// quotation is a text that was formatted with %q.
+var quotation = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// redactQuoted redacts the URLs that a message quotes.
+func redactQuoted(message string) string {
+	if !strings.Contains(message, "://") {
+		return message
+	}
+	return quotation.ReplaceAllStringFunc(message, func(quoted string) string {
+		return `"` + RedactURL(quoted[1:len(quoted)-1]) + `"`
+	})
 }
 
 // redactUser replaces the userinfo of an absolute URL (RFC 3986 section 3.2.1).
