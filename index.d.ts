@@ -188,7 +188,8 @@ declare module 'k6/x/continuity' {
     };
     /**
      * Regular expressions (https://golang.org/s/re2syntax); a URL in which one of them
-     * finds something is outside tracing: no header, no span, no verdict. Default: none.
+     * finds something is outside tracing: no header, no span, no verdict. Each hop of a redirect
+     * counts for itself. Default: none.
      */
     excludedURLs?: string[];
     /** `'off'` keeps the `continuity/<trace id>-<span id>` suffix off the User-Agent. Default `'user-agent'`. */

@@ -3,6 +3,7 @@ package module
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -119,6 +120,45 @@ func TestExcludedURLsAreOutsideTracing(t *testing.T) {
 	assert.Empty(t, v.spans())
 	assert.Empty(t, v.attempts())
 	assert.EqualValues(t, 4, v.module.run.excluded.Load(), "they are counted")
+}
+
+// TestARedirectLeadsIntoTracing: of a request whose own URL is excluded, the hops to
+// other URLs are traced, in every attempt.
+func TestARedirectLeadsIntoTracing(t *testing.T) {
+	t.Parallel()
+	for form, call := range map[string]string{
+		"sync":  `client.get(url)`,
+		"async": `await client.asyncRequest('GET', url)`,
+		"batch": `client.batch([url])[0]`,
+		"plain": `(instrument({excludedURLs: ['redirect']}), plain.get(url), plain.get(url), {trace: {attempts: 2}})`,
+	} {
+		t.Run(form, func(t *testing.T) {
+			t.Parallel()
+			v := newVU(t, `let hooked = 0; const client = new Client({
+				excludedURLs: ['redirect'], retry: {attempts: 2, backoff: {initial: 1}},
+				responseHook: () => hooked++,
+			});`)
+			attempts := v.run(`const url = 'SERVER/redirect-to?url=/flaky/1/503';
+				const inside = await span('own', async () => ` + call + `);
+				return inside.trace.attempts`)
+			assert.EqualValues(t, 2, attempts)
+			seen := v.server.seen()
+			require.Len(t, seen, 4)
+			for i, request := range seen {
+				assert.Equal(t, i%2 == 1, request.header.Get("Traceparent") != "", "request %d", i)
+			}
+			spans := v.clientSpans()
+			require.Len(t, spans, 2)
+			for _, stub := range spans {
+				assert.Equal(t, v.server.URL+"/flaky/1/503", attr(stub, "url.full"))
+			}
+			require.Eventually(t, func() bool {
+				stats := v.module.run.provider.Stats()
+				return len(v.spans()) > 0 && stats.Started == stats.Exported
+			}, time.Minute, time.Millisecond, "every span has ended")
+			assert.Len(t, v.attempts(), 2)
+		})
+	}
 }
 
 func TestSampling(t *testing.T) {

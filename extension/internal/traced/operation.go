@@ -78,7 +78,14 @@ func (c *Client) Start(ctx context.Context, config OperationConfig) *Operation {
 		op.excluded = true
 		return op
 	}
-	parent, remote := op.parent(ctx)
+	op.start()
+	return op
+}
+
+// start begins an operation that is not excluded.
+func (op *Operation) start() {
+	c := op.client
+	parent, remote := op.parent(op.ctx)
 	if parent.TraceID.IsZero() {
 		op.traceID = newTraceID()
 	} else {
@@ -91,9 +98,8 @@ func (c *Client) Start(ctx context.Context, config OperationConfig) *Operation {
 		op.announce()
 	}
 	if bool(op.sampled) && c.provider.records(c.config) {
-		op.startSpan(ctx, parent, remote)
+		op.startSpan(op.ctx, parent, remote)
 	}
-	return op
 }
 
 // parent finds what the operation belongs to; remote is a continued header.
@@ -181,21 +187,6 @@ func (op *Operation) Last() (traceID, spanID string, trips int) {
 // Sampled is the sampled flag that the operation sends.
 func (op *Operation) Sampled() bool { return bool(op.sampled) }
 
-// Excluded reports whether the operation is outside tracing.
-func (op *Operation) Excluded() bool { return op.excluded }
-
-// Transport returns the transport for one attempt, numbered from 1. Every
-// round trip through it is a CLIENT span of its own. The backoff is what the
-// retry policy waited before this attempt.
-func (op *Operation) Transport(
-	base http.RoundTripper, attempt int, backoff time.Duration,
-) http.RoundTripper {
-	if op.excluded {
-		return base
-	}
-	return &transport{op: op, base: base, attempt: attempt, backoff: backoff}
-}
-
 // Release ends the client spans that were held for a response hook.
 func (op *Operation) Release() {
 	op.mu.Lock()
@@ -220,11 +211,9 @@ func (op *Operation) LastSpan() trace.Span {
 // End closes the operation: bodies that nobody read count as closed now. What ended
 // its last round trip, or else err, is the failure of the operation.
 func (op *Operation) End(err error) {
-	if op.excluded {
-		return
-	}
 	op.mu.Lock()
-	if op.ended {
+	if op.excluded || op.ended {
+		op.ended = true
 		op.mu.Unlock()
 		return
 	}
@@ -245,6 +234,7 @@ func (op *Operation) End(err error) {
 func (op *Operation) Leave() {
 	op.mu.Lock()
 	if op.excluded || op.ended {
+		op.ended = true
 		op.mu.Unlock()
 		return
 	}

@@ -49,7 +49,7 @@ type exchange struct {
 // not changed, and the response is the base transport's but for its body.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	op := t.op
-	if op.client.excludesRequest(req) {
+	if !op.traces(req) {
 		return t.base.RoundTrip(req)
 	}
 	x := t.begin(req)
