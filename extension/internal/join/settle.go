@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
-	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
 
 // Advance settles what is due by now and returns it, with what was evicted.
@@ -125,14 +124,11 @@ func (s *Store) doubts(e *entry) string {
 
 // giveUp remembers that operations of a settled trace are under way.
 func (sh *shard) giveUp(e *entry, reason Reason) {
-	if sh.given == nil {
-		sh.given = make(map[tracecontext.TraceID]*given)
-	}
 	g := &given{operations: e.operations, reason: reason, detail: e.seldom().partial}
 	if reason == ReasonTimeout {
 		g.reason, g.detail = ReasonPartial, "its operation was open for too long"
 	}
-	sh.given[e.id] = g
+	sh.given.add(e.id, g)
 }
 
 // lostParent reports whether a span's parent never arrived.

@@ -4,7 +4,6 @@ import (
 	"sync"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
-	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
 
 // shard is one part of the open traces. All fields are under mu.
@@ -17,7 +16,7 @@ type shard struct {
 	alone  []single // settled as well
 	spare  spares[entry]
 	recent recent
-	given  map[tracecontext.TraceID]*given
+	given  givens
 	gone   int64 // open traces that have settled since Store.open was told
 
 	attempts, settled, evicted uint64
@@ -32,14 +31,6 @@ type serves struct {
 	server *span.Descriptor
 }
 
-// given is a trace that was given up with operations under way. Their further
-// attempts cannot be judged: spans may have come and gone.
-type given struct {
-	operations int32
-	reason     Reason
-	detail     string
-}
-
 // single is an attempt that settled by itself.
 type single struct {
 	attempt span.Attempt
@@ -51,13 +42,6 @@ type single struct {
 func (sh *shard) giveBack(a span.Attempt, reason Reason, detail string) {
 	sh.settled++
 	sh.alone = append(sh.alone, single{a, reason, detail})
-}
-
-// closeGiven says that an operation of a given trace has ended.
-func (sh *shard) closeGiven(id tracecontext.TraceID, g *given) {
-	if g.operations--; g.operations <= 0 {
-		delete(sh.given, id)
-	}
 }
 
 // add takes a new entry up, with the time of the first look at it.

@@ -57,7 +57,7 @@ func (s *Store) lock(id tracecontext.TraceID) *shard {
 func (s *Store) Open(id tracecontext.TraceID, now time.Time) {
 	sh := s.lock(id)
 	defer sh.mu.Unlock()
-	if g := sh.given[id]; g != nil {
+	if g := sh.given.get(id); g != nil {
 		g.operations++
 		return
 	}
@@ -70,8 +70,8 @@ func (s *Store) Open(id tracecontext.TraceID, now time.Time) {
 func (s *Store) Close(id tracecontext.TraceID, now time.Time) {
 	sh := s.lock(id)
 	defer sh.mu.Unlock()
-	if g := sh.given[id]; g != nil {
-		sh.closeGiven(id, g)
+	if g := sh.given.get(id); g != nil {
+		sh.given.end(id, g)
 		return
 	}
 	if e := sh.traces.get(id); e != nil {
@@ -88,7 +88,7 @@ func (s *Store) Attempt(a span.Attempt, now time.Time) {
 	sh := s.lock(a.TraceID)
 	defer sh.mu.Unlock()
 	sh.attempts++
-	if g := sh.given[a.TraceID]; g != nil {
+	if g := sh.given.get(a.TraceID); g != nil {
 		sh.giveBack(a, g.reason, g.detail)
 		return
 	}
@@ -104,9 +104,9 @@ func (s *Store) Finish(a span.Attempt, now time.Time) {
 	sh := s.lock(a.TraceID)
 	defer sh.mu.Unlock()
 	sh.attempts++
-	if g := sh.given[a.TraceID]; g != nil {
+	if g := sh.given.get(a.TraceID); g != nil {
 		sh.giveBack(a, g.reason, g.detail)
-		sh.closeGiven(a.TraceID, g)
+		sh.given.end(a.TraceID, g)
 		return
 	}
 	e := s.record(sh, s.entry(sh, a.TraceID, now), a, now)
