@@ -15,7 +15,12 @@ type hops struct {
 	// their own, of the same kind, waits for Settle.
 	servers sync.Map // *span.Descriptor -> true
 	proxies atomic.Bool
+	known   atomic.Int64 // kinds
 }
+
+// maxHops bounds the kinds that are remembered; beyond it all are learned anew. Services
+// whose spans have ids in their names have ever new ones.
+const maxHops = 20_000
 
 // mayLead reports whether a span is of a kind that can have had a SERVER child.
 func (h *hops) mayLead(r *span.Record) bool {
@@ -45,6 +50,11 @@ func (h *hops) learn(parent, child *span.Record) {
 	}
 	if _, known := kind.Load(parent.Descriptor); known {
 		return
+	}
+	if h.known.Add(1) > maxHops {
+		h.known.Store(1)
+		h.clients.Clear()
+		h.servers.Clear()
 	}
 	kind.Store(parent.Descriptor, true)
 	if kind == &h.servers {
