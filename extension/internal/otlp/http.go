@@ -31,7 +31,7 @@ func (r *Receiver) serveHTTP(secure *tls.Config) {
 		return
 	}
 	r.http = &http.Server{
-		Handler:           r.misdirected(r.routes()),
+		Handler:           r.handlers.counted(r.misdirected(r.routes())),
 		ReadHeaderTimeout: handshakeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -228,5 +228,7 @@ func (r *Receiver) stopHTTP(ctx context.Context) error {
 	if err := r.http.Shutdown(ctx); err == nil {
 		return nil
 	}
-	return r.http.Close()
+	err := r.http.Close()
+	r.handlers.stop()
+	return err
 }

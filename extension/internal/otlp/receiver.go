@@ -48,6 +48,7 @@ type Receiver struct {
 	httpLn   net.Listener
 	grpc     *grpc.Server
 	http     *http.Server
+	handlers handlers // of the HTTP server
 	done     sync.WaitGroup
 	warnOnce sync.Map // cause -> struct{}
 }
