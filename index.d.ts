@@ -333,7 +333,8 @@ declare module 'k6/x/continuity' {
    * return `response.trace` too. Requests that do not go through them (functions taken out of
    * the default export before, and all if it is first called in an iteration) are traced by
    * the VU's transport alone: with their spans, headers and verdicts, but without `retry`,
-   * hooks, `urlFilter` and `response.trace`. An `asyncRequest` among them joins no `span()`.
+   * hooks, `urlFilter` and `response.trace`. An `asyncRequest` among them joins no `span()`. In
+   * `setup()` and `teardown()` they are traced only if it is called there.
    *
    * Call it in the init context. In an iteration only options without `retry`, hooks and
    * `urlFilter` are possible. Calling it again replaces the options. Call it before

@@ -18,6 +18,7 @@ type entry struct {
 	request any // as the script wrote it, in Go's form
 	backoff time.Duration
 	resp    *k6http.Response
+	err     error // what k6 throws for the last attempt, instead of a response
 }
 
 // place is where an entry stands in the script's array or object.
@@ -41,7 +42,7 @@ func (c *client) batch(call sobek.FunctionCall) sobek.Value {
 	}
 	defer func() {
 		for _, e := range entries {
-			e.op.End(failure(e.resp, err))
+			e.op.End(failure(e.resp, e.err))
 		}
 	}()
 	_, isArray := requests.([]any)
@@ -141,27 +142,36 @@ type batch struct {
 }
 
 // run sends all entries, then again those that the retry policy wants, until
-// none is left. It returns k6's first error.
+// none is left. It returns the error of an entry whose last attempt has one.
 func (b *batch) run(entries []*entry) error {
 	ctx := b.client.instance.vu.Context()
 	for pending := entries; ; {
 		for _, e := range pending {
 			e.hooks.before(e.send)
 		}
-		err := b.send(pending)
+		b.send(pending)
 		for _, e := range pending {
-			e.hooks.after(e.send, e.resp, nil)
+			e.hooks.after(e.send, e.resp, e.err)
 		}
 		if pending = retried(pending); len(pending) == 0 {
-			return err
+			return firstError(entries)
 		}
 		for _, e := range entries { // the others wait as well
 			e.op.HandOver()
 		}
 		if !wait(ctx, pending[0].backoff) {
-			return err
+			return firstError(entries)
 		}
 	}
+}
+
+func firstError(entries []*entry) error {
+	for _, e := range entries {
+		if e.err != nil {
+			return e.err
+		}
+	}
+	return nil
 }
 
 // retried returns the entries to be sent again. They wait together, for as
@@ -169,7 +179,7 @@ func (b *batch) run(entries []*entry) error {
 func retried(entries []*entry) (again []*entry) {
 	var longest time.Duration
 	for _, e := range entries {
-		if backoff, ok := e.next(outcomeOf(e.resp, nil)); ok {
+		if backoff, ok := e.next(outcomeOf(e.resp, e.err)); ok {
 			longest = max(longest, backoff)
 			again = append(again, e)
 		}
@@ -180,8 +190,8 @@ func retried(entries []*entry) (again []*entry) {
 	return again
 }
 
-// send runs one k6 batch with the entries and keeps their responses.
-func (b *batch) send(entries []*entry) (err error) {
+// send runs one k6 batch with the entries and keeps their responses and errors.
+func (b *batch) send(entries []*entry) {
 	router := make(batchRouter, len(entries))
 	requests := b.requests(entries, router)
 	c := b.client
@@ -200,7 +210,18 @@ func (b *batch) send(entries []*entry) (err error) {
 			err = fmt.Errorf("%w: http.batch returned a %T", errUnknownK6, result)
 		}
 	}
-	return err
+	for _, e := range entries {
+		e.fail(err)
+	}
+}
+
+// fail takes the error of a k6 batch for that of the entry if the entry has one: k6
+// fills in no response then, and of several errors it returns the first.
+func (e *entry) fail(err error) {
+	e.err = nil
+	if e.resp == nil || e.resp.Response == nil || e.resp.Request == nil {
+		e.err = err
+	}
 }
 
 func (c *client) batchThrough(router batchRouter, requests any) (any, error) {

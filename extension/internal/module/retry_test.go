@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/codes"
 )
 
 const retrying = `const retried = new Client({retry: {attempts: 3, backoff: {initial: 1, max: 2}}});`
@@ -84,6 +85,33 @@ func TestBatchSendsOnlyFailedEntriesAgain(t *testing.T) {
 		"GET /get?a": 1, "GET /flaky/1/503": 2, "GET /flaky/2/502": 3, "GET /flaky/9/429": 3,
 		"GET /get?b": 1, "GET /flaky/1/504": 2, "GET /flaky/9/503": 2,
 	}, count)
+}
+
+// TestAThrowingEntryOfABatch has one that fails, among others, with an error that k6
+// throws: it is retried as any other, and its last error is thrown in the end.
+func TestAThrowingEntryOfABatch(t *testing.T) {
+	t.Parallel()
+	const client = `const seen = [], throwing = new Client({
+		retry: {attempts: 3, backoff: {initial: 1}}, responseHook: (span, res) => seen.push(res.status),
+	});`
+	v := newVU(t, client)
+	assert.Equal(t, "200x2", v.run(`
+		const [res] = throwing.batch([['GET', 'SERVER/flaky/1/0', null, {throw: true}]]);
+		return res.status + 'x' + res.trace.attempts`))
+	v = newVU(t, client)
+	assert.Equal(t, "unexpected EOF,200,200,503", v.run(`
+		try {
+			throwing.batch({cut: ['GET', 'SERVER/cut', null, {throw: true}],
+				other: 'SERVER/get', again: 'SERVER/flaky/1/503'});
+		} catch (e) { return e.message + ',' + seen.sort() }`))
+	assert.Len(t, v.server.seen(), 6, "three attempts, one, and two")
+	failed := 0
+	for _, stub := range v.spans() {
+		if stub.SpanKind.String() == "internal" && stub.Status.Code == codes.Error {
+			failed++
+		}
+	}
+	assert.Equal(t, 1, failed, "the others are no failures")
 }
 
 func TestRetrySendsTheSameBytesAgain(t *testing.T) {
