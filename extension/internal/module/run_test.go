@@ -138,7 +138,7 @@ func TestEndOfTestWaitsForWhatIsDue(t *testing.T) {
 	r.serve(first)
 	ended := make(chan struct{})
 	go func() { r.testEnd(); close(ended) }()
-	<-r.settler.stop // the load has ended: the first may have settled by itself already
+	<-r.settler.stop               // the load has ended: the first may have settled by itself already
 	for r.store.Stats().Open > 1 { // the first settles while the second is due
 		select {
 		case <-ended:
