@@ -151,8 +151,8 @@ declare module 'k6/x/continuity' {
     /** `service.peer.name` of the client spans. Default: none. */
     service?: string;
     /**
-     * `url.template` of the client spans, and a part of their name. Default: what an
-     * `http.url` literal says, else none.
+     * `url.template` of the client spans, and a part of their name, but for the hops of a
+     * redirect. Default: what an `http.url` literal says, else none.
      */
     template?: string;
     /** Default: `OTEL_PROPAGATORS`, else `['tracecontext', 'baggage']`. `none` stands alone. */
@@ -174,7 +174,8 @@ declare module 'k6/x/continuity' {
     /**
      * Rewrites the URL that is recorded as `url.full`; the request is not changed. When it
      * throws or returns no string, and for the hops of a redirect, the URL is recorded
-     * without its query. Default: the URL as it is, with credentials and signatures redacted.
+     * without its query. k6's `name` tag, which spans and reports have too, is not changed.
+     * Default: the URL as it is, with credentials and signatures redacted.
      */
     urlFilter?: (url: string) => string;
     /** Default: `OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_…`, else none. */

@@ -22,7 +22,7 @@ func (x *exchange) startSpan(sent http.Header) {
 	x.late = provider.begin(lateSpan{
 		ids: presetIDs{op.traceID, x.spanID}, kind: provider.client,
 		parent: op.under, start: x.start,
-		name: provider.spanName(x.req.Method, op.config.Template),
+		name: provider.spanName(x.req.Method, x.template()),
 	})
 	x.recorded = x.recordedURL()
 	capture := &op.client.capture
@@ -60,13 +60,22 @@ func (x *exchange) startAttributes(out []attribute.KeyValue) []attribute.KeyValu
 	if resend := x.attempt.Resend; resend > 0 {
 		out = append(out, attribute.Int("http.request.resend_count", int(resend)))
 	}
-	if op.config.Template != "" {
-		out = append(out, attribute.String("url.template", op.config.Template))
+	if template := x.template(); template != "" {
+		out = append(out, attribute.String("url.template", template))
 	}
 	if service := op.client.config.Service; service != "" {
 		out = append(out, attribute.String("service.peer.name", service))
 	}
 	return out
+}
+
+// template is url.template of the round trip. That of the request says nothing of
+// where a redirect leads.
+func (x *exchange) template() string {
+	if x.req.Response != nil {
+		return ""
+	}
+	return x.op.config.Template
 }
 
 // endAttributes adds what is only known now.

@@ -2,6 +2,7 @@ package traced
 
 import (
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 )
 
 func TestServicePeerNameByOption(t *testing.T) {
@@ -73,6 +75,25 @@ func TestCapturedRequestHeadersAreThoseThatAreSent(t *testing.T) {
 	got := attributesOf(r.one().Attributes)
 	has(t, got, "http.request.header.user-agent", []string{"continuity/" + text})
 	has(t, got, "http.request.header.traceparent", []string{"00-" + text + "-01"})
+}
+
+func TestATemplateIsThatOfTheRequestAndNotOfItsHops(t *testing.T) {
+	t.Parallel()
+	r, target := newRig(t, nil), newEcho(t)
+	source := serve(t, func(w http.ResponseWriter, req *http.Request) {
+		http.Redirect(w, req, target.URL+"/other", http.StatusFound)
+	})
+	config := operation("GET", source.URL)
+	config.Template = "/items/{id}"
+	op := r.client(ClientConfig{}).Start(t.Context(), config)
+	require.NoError(t, r.through(op, request(t, "GET", source.URL)))
+	op.End(nil)
+	spans := r.spans(trace.SpanKindClient)
+	require.Len(t, spans, 2)
+	assert.Equal(t, "GET /items/{id}", spans[0].Name)
+	has(t, attributesOf(spans[0].Attributes), "url.template", "/items/{id}")
+	assert.Equal(t, "GET", spans[1].Name)
+	hasNot(t, attributesOf(spans[1].Attributes), "url.template")
 }
 
 func TestDuplicateNamesByOptIn(t *testing.T) {

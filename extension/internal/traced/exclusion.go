@@ -39,7 +39,7 @@ func (op *Operation) traces(req *http.Request) bool {
 		return false
 	}
 	op.excluded = false
-	op.config.Method, op.config.URL = req.Method, req.URL.String()
+	op.config.Method, op.config.URL, op.config.Template = req.Method, req.URL.String(), ""
 	op.start()
 	return true
 }
