@@ -16,7 +16,7 @@ import (
 // would, late and out of order, and expects just that of every attempt, once.
 func TestVerdictsAreWhatHappened(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(30) {
+	for seed := range uint64(15) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(seed, join.Config{})
@@ -37,7 +37,7 @@ func TestVerdictsAreWhatHappened(t *testing.T) {
 // room, leave attempts undecided, and call none broken that is not.
 func TestWhatIsCutShortIsNeverCalledBroken(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(30) {
+	for seed := range uint64(15) {
 		for name, config := range map[string]join.Config{
 			"interrupted": {}, "little room": {MaxTraces: 8}, "few spans": {MaxSpans: 3},
 		} {
