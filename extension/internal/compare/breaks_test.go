@@ -111,7 +111,7 @@ func TestANewBreakSaysWhetherChanceCouldExplainIt(t *testing.T) {
 func TestAQuantileOfTooFewObservationsHasNoInterval(t *testing.T) {
 	t.Parallel()
 	few := values{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
-	row := quantileRow("p99", few, values{2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, 0.99, 0.95)
+	row := quantileRow("p99", sample{distribution: few}, sample{distribution: values{2, 3, 4, 5, 6, 7, 8, 9, 10, 11}}, 0.99, 0.95)
 	assert.Equal(t, MarkUnknown, row.Mark)
 	assert.Zero(t, row.Level)
 	assert.Empty(t, limitsText(row))

@@ -16,20 +16,23 @@
 // excludes zero; where an expected count is below five, Fisher's exact test has
 // to agree. A quantile changed when the interval of its difference excludes
 // zero (order-statistic limits of both quantiles, widened by the histograms'
-// bucket width). The intervals of one table hold together at 95 %: a table of m
+// bucket width, and by how uneven the durations were from second to second:
+// [report.Report.DurationSpreads]). The intervals of one table hold together at 95 %: a table of m
 // rows uses the level 1 - 0.05/m for each (Bonferroni), so twenty endpoints do
 // not bring one false alarm along. Everything else prints `~`. Every run
 // after the base is judged on its own: of many equal ones, one in forty looks worse.
 //
-// Attempts are taken as independent. Where they break together, all of a trace
+// For rates, attempts are taken as independent. Where they break together, all of a trace
 // or all of a bad second, the intervals are too narrow by the square root of how
 // many do: of two equal runs whose attempts share their fate by fives, continuity
 // is marked in 43 of 100 comparisons instead of 5. Runs whose breaks come in bursts
-// are warned of ([report.Report.Dispersion]). Nor do the intervals know how
-// runs of one system differ from each other. Of twelve equal runs of the demo
-// services on one machine, no pair differed significantly in continuity, but two in
-// three did in the median duration. Nor do they know which difference matters: of
-// millions of attempts the smallest is significant. Repeat the runs, and set gates.
+// are warned of ([report.Report.Dispersion]) and not excused: a bad second is one
+// event, but it is there. Nor do the intervals know how runs of one system differ
+// from each other. Of twelve equal runs of the demo services on one machine, no pair
+// differed significantly in continuity or in a duration; with durations taken as
+// independent, two in three did in the median. Nor do they know which difference
+// matters: of millions of attempts the smallest is significant. Repeat the runs, and
+// set gates.
 //
 // # What is a regression
 //

@@ -17,9 +17,10 @@ const (
 
 // legend says how to read the marks and intervals of tables.
 const legend = "~ chance explains it, = no difference, ? too few observations. Intervals\n" +
-	"are of 95 %: the run's continuity alone, the rows of a table together. They take\n" +
-	"attempts as independent: where many break at once, they are too narrow. Nor do they\n" +
-	"know how runs of one system differ, above all in durations: repeat the runs."
+	"are of 95 %: the run's continuity alone, the rows of a table together. Those of\n" +
+	"durations allow for slow seconds. Those of rates take attempts as independent: where\n" +
+	"many break at once, they are too narrow. None knows how runs of one system differ:\n" +
+	"repeat the runs."
 
 // name makes a string that somebody else chose fit for one cell of a table.
 func name(s string) string { return cut(Clean(s), maxName) }

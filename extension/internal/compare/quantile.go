@@ -1,6 +1,8 @@
 package compare
 
 import (
+	"math"
+
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/compare/interval"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 )
@@ -18,19 +20,41 @@ type distribution interface {
 // whole microseconds.
 const resolution = 0.001
 
+// sample is a distribution with how uneven it is over time at a quantile.
+type sample struct {
+	distribution
+
+	spread report.Spread
+}
+
+// worth is how many independent observations n of the sample are worth: their variance
+// is larger, and known only as well as its degrees of freedom say.
+func (s sample) worth(n uint64, level float64) uint64 {
+	if s.spread.Free < 1 {
+		return n
+	}
+	unsure := interval.Student(level, s.spread.Free) / interval.Critical(level)
+	return uint64(float64(n) / (max(1, s.spread.Dispersion) * unsure * unsure))
+}
+
 // quantileValue returns a quantile with its order-statistic interval. Bounded is
 // false when there are too few observations to enclose it.
-func quantileValue(d distribution, q, level float64) (v Value, bounded bool) {
+func quantileValue(d sample, q, level float64) (v Value, bounded bool) {
 	n := d.count()
 	if n == 0 {
 		return Value{}, false
 	}
 	low, high := d.at(report.Rank(n, q))
 	v = Value{Value: (low + high) / 2, Low: low, High: high, Total: n}
-	from, to, ok := interval.Ranks(n, q, level)
+	worth := d.worth(n, level)
+	from, to, ok := interval.Ranks(worth, q, level)
 	if !ok {
 		// All that is known: it lies among the observations.
 		from, to = 1, n
+	} else if worth < n {
+		each := float64(n) / float64(worth)
+		from = max(1, uint64(float64(from)*each))
+		to = min(n, uint64(math.Ceil(float64(to)*each)))
 	}
 	v.Low, _ = d.at(from)
 	_, v.High = d.at(to)
@@ -38,17 +62,17 @@ func quantileValue(d distribution, q, level float64) (v Value, bounded bool) {
 	return v, ok
 }
 
-// quantileRow compares one quantile of two histograms; nil means that the run
-// does not have it.
-func quantileRow(name string, base, head distribution, q, level float64) Row {
+// quantileRow compares one quantile of two histograms; one without a distribution is
+// of a run that does not have it.
+func quantileRow(name string, base, head sample, q, level float64) Row {
 	row := Row{Name: name, Unit: UnitMS, Level: level}
 	boundedBase, boundedHead := false, false
-	if base != nil && base.count() > 0 {
+	if count(base.distribution) > 0 {
 		var v Value
 		v, boundedBase = quantileValue(base, q, level)
 		row.Base = &v
 	}
-	if head != nil && head.count() > 0 {
+	if count(head.distribution) > 0 {
 		var v Value
 		v, boundedHead = quantileValue(head, q, level)
 		row.Head = &v

@@ -112,7 +112,7 @@ func TestQuantileIntervalsCoverTheTruth(t *testing.T) {
 	const runs = 1000
 	covered := 0
 	for range runs {
-		v, bounded := quantileValue(drawn(random, 1000, 1), 0.95, 0.95)
+		v, bounded := quantileValue(sample{distribution: drawn(random, 1000, 1)}, 0.95, 0.95)
 		require.True(t, bounded)
 		if v.Low <= truth && truth <= v.High {
 			covered++
@@ -143,7 +143,8 @@ func TestQuantileRowMarks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			assert.Equal(t, c.want, quantileRow("p95", c.base, c.head, 0.95, 0.99).Mark)
+			base, head := sample{distribution: c.base}, sample{distribution: c.head}
+			assert.Equal(t, c.want, quantileRow("p95", base, head, 0.95, 0.99).Mark)
 		})
 	}
 }
@@ -151,12 +152,12 @@ func TestQuantileRowMarks(t *testing.T) {
 // Histograms hold whole microseconds: one more or less may be next to nothing.
 func TestTheResolutionOfAHistogramIsNoDifference(t *testing.T) {
 	t.Parallel()
-	of := func(d time.Duration) distribution {
+	of := func(d time.Duration) sample {
 		h := report.NewHistogram()
 		for range 5000 {
 			h.Record(d)
 		}
-		return newBars(h)
+		return sample{distribution: newBars(h)}
 	}
 	row := quantileRow("p50", of(6999*time.Nanosecond), of(7001*time.Nanosecond), 0.5, 0.95)
 	assert.Equal(t, MarkNoise, row.Mark)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/compare/interval"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
 )
 
@@ -90,10 +91,19 @@ func latency(base, head *side) Table {
 		}
 	}
 	level := jointLevel(len(filled) * len(quantiles))
+	shares := make([]float64, len(quantiles))
+	for i, q := range quantiles {
+		shares[i] = q.q
+	}
+	// Only durations have a timeline; the others are taken to be as uneven.
+	spreads := [2][]report.Spread{
+		base.report.DurationSpreads(shares...), head.report.DurationSpreads(shares...),
+	}
 	for _, h := range filled {
-		for _, q := range quantiles {
-			t.Rows = append(t.Rows,
-				quantileRow(q.name+"."+h, base.whole(h), head.whole(h), q.q, level))
+		for i, q := range quantiles {
+			t.Rows = append(t.Rows, quantileRow(q.name+"."+h,
+				sample{base.whole(h), spreads[0][i]}, sample{head.whole(h), spreads[1][i]},
+				q.q, level))
 		}
 	}
 	return t

@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -20,41 +21,63 @@ const (
 // by the square root of it. Every phase has a rate of its own. It is 1 when there
 // is no evidence of more.
 func (r *Report) Dispersion() float64 {
-	phases := make(map[int][]Bucket)
-	for i, b := range r.Series.Buckets {
-		if phase, whole := r.phaseOf(i); whole && b.Held+b.Broken > 0 {
-			phases[phase] = append(phases[phase], b)
+	s := newUnevenness(r.parts(func(b *Bucket) part {
+		return part{float64(b.Broken), float64(b.Held + b.Broken)}
+	}), 1)
+	if s.free < minFreeBuckets || s.chi < minDispersion*s.free ||
+		s.chi-s.free < minDeviations*math.Sqrt(s.variance) {
+		return 1
+	}
+	return s.chi / s.free
+}
+
+// part is how many of those in a bucket are of a kind.
+type part struct{ hits, of float64 }
+
+// parts lists what the buckets have of a kind, phase by phase, in their order.
+// Buckets of two phases are left out, as are those that have nothing.
+func (r *Report) parts(count func(*Bucket) part) map[int][]part {
+	phases := make(map[int][]part)
+	for i := range r.Series.Buckets {
+		if phase, whole := r.phaseOf(i); whole {
+			if p := count(&r.Series.Buckets[i]); p.of > 0 {
+				phases[phase] = append(phases[phase], p)
+			}
 		}
 	}
-	var chi, variance, free float64
-	for _, buckets := range phases {
-		rate := brokenShare(buckets)
+	return phases
+}
+
+// unevenness is Pearson's chi-square of parts, with its variance and its degrees of
+// freedom if they had one rate in each phase.
+type unevenness struct{ chi, variance, free float64 }
+
+// newUnevenness takes so many neighbours together.
+func newUnevenness(phases map[int][]part, width int) (u unevenness) {
+	for _, parts := range phases {
+		var all part
+		for _, p := range parts {
+			all.hits, all.of = all.hits+p.hits, all.of+p.of
+		}
+		rate := all.hits / all.of
 		if rate == 0 || rate == 1 {
 			continue
 		}
-		free += float64(len(buckets) - 1)
-		for _, b := range buckets {
-			due := float64(b.Held + b.Broken)
-			spread := due * rate * (1 - rate)
-			deviation := float64(b.Broken) - due*rate
-			chi += deviation * deviation / spread
-			variance += 2 + 1/spread
+		batches := 0
+		for some := range slices.Chunk(parts, width) {
+			var p part
+			for _, one := range some {
+				p.hits, p.of = p.hits+one.hits, p.of+one.of
+			}
+			spread := p.of * rate * (1 - rate)
+			deviation := p.hits - p.of*rate
+			u.chi += deviation * deviation / spread
+			u.variance += 2 + 1/spread
+			batches++
 		}
+		u.free += float64(batches - 1)
 	}
-	if free < minFreeBuckets || chi < minDispersion*free ||
-		chi-free < minDeviations*math.Sqrt(variance) {
-		return 1
-	}
-	return chi / free
-}
-
-func brokenShare(buckets []Bucket) float64 {
-	var broken, due uint64
-	for _, b := range buckets {
-		broken += b.Broken
-		due += b.Held + b.Broken
-	}
-	return float64(broken) / float64(due)
+	return u
 }
 
 // phaseOf is the place of the phase that a bucket lies in, -1 for none. It is not

@@ -42,6 +42,13 @@ func (p Proportion) Rate() (float64, bool) {
 // level: 1.96 for 0.95.
 func Critical(level float64) float64 { return math.Sqrt2 * math.Erfinv(level) }
 
+// Student returns the two-sided critical value of Student's t distribution with so many
+// degrees of freedom, which need not be whole.
+func Student(level, free float64) float64 {
+	x := bisect(func(x float64) bool { return Beta(x, free/2, 0.5) < 1-level })
+	return math.Sqrt(free * (1 - x) / x)
+}
+
 // Wilson returns the score interval of a proportion, without a continuity
 // correction.
 func Wilson(p Proportion, level float64) Interval {

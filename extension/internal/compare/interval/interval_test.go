@@ -163,3 +163,14 @@ func near(t *testing.T, want, got interval.Interval) {
 	assert.InDelta(t, want.Low, got.Low, 5.1e-5)
 	assert.InDelta(t, want.High, got.High, 5.1e-5)
 }
+
+// The values are of a table of the t distribution.
+func TestStudentIsAsInTables(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ level, free, want float64 }{
+		{0.95, 1, 12.706}, {0.95, 5, 2.571}, {0.99, 8, 3.355}, {0.95, 30, 2.042}, {0.999, 120, 3.373},
+	} {
+		assert.InDelta(t, c.want, interval.Student(c.level, c.free), 0.001, c)
+	}
+	assert.InDelta(t, interval.Critical(0.99), interval.Student(0.99, 1e6), 0.0001)
+}

@@ -1,0 +1,68 @@
+package compare
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
+)
+
+// machine is a run of half a minute on a machine that has other things to do: each second
+// has a speed of its own.
+func machine(tb testing.TB, random *rand.Rand, uneven, slower float64) *side {
+	tb.Helper()
+	all := report.NewHistogram()
+	r := &report.Report{
+		Series:     report.Series{Start: time.Unix(0, 0), BucketSeconds: 1},
+		Histograms: map[string]*report.Histogram{histDuration: all},
+	}
+	for range 30 {
+		speed := slower * math.Exp(uneven*random.NormFloat64())
+		b := report.Bucket{Duration: report.NewHistogram()}
+		for range 200 {
+			b.Duration.Record(time.Duration(speed * (1 + random.ExpFloat64()) * float64(time.Millisecond)))
+		}
+		require.NoError(tb, all.Merge(b.Duration))
+		r.Series.Buckets = append(r.Series.Buckets, b)
+	}
+	s := newSide(r, "run")
+	return &s
+}
+
+// changed is the share of pairs of which a duration is said to have changed.
+func changed(tb testing.TB, uneven, slower float64, forget bool) float64 { //nolint:revive // the run's timeline
+	tb.Helper()
+	random := rand.New(rand.NewPCG(1, 2))
+	const pairs = 200
+	n := 0.0
+	for range pairs {
+		base, head := machine(tb, random, uneven, 1), machine(tb, random, uneven, slower)
+		if forget {
+			base.report.Series, head.report.Series = report.Series{}, report.Series{}
+		}
+		for _, row := range latency(base, head).Rows {
+			if row.Mark == MarkWorse || row.Mark == MarkBetter {
+				n++
+				break
+			}
+		}
+	}
+	return n / pairs
+}
+
+// TestSlowSecondsAreNoDifference: durations of equal runs are seldom said to differ,
+// however uneven the machine was, and those of unequal ones still are.
+func TestSlowSecondsAreNoDifference(t *testing.T) {
+	t.Parallel()
+	for _, uneven := range []float64{0, 0.1, 0.3} {
+		assert.LessOrEqual(t, changed(t, uneven, 1, false), 0.05, uneven)
+	}
+	assert.Greater(t, changed(t, 0.3, 1, true), 0.5, "taken as independent")
+	assert.Greater(t, changed(t, 0, 1.1, false), 0.9)
+	assert.Greater(t, changed(t, 0.1, 1.3, false), 0.9)
+}
