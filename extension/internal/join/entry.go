@@ -1,8 +1,6 @@
 package join
 
 import (
-	"time"
-
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/tracecontext"
 )
@@ -65,8 +63,8 @@ func (e *entry) odd() *rare {
 	return e.rare
 }
 
-func (e *entry) touch(now time.Time) {
-	e.event = now.UnixNano()
+func (e *entry) touch(at int64) {
+	e.event = at
 	e.changed = true
 }
 

@@ -24,7 +24,7 @@ func (s *Store) advance(sh *shard, now time.Time, out []*Trace) []*Trace {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.spare.trim()
-	at := now.UnixNano()
+	at := s.at(now)
 	for e := sh.due(at); e != nil; e = sh.due(at) {
 		if reason, settled := s.state(sh, e, at); settled {
 			s.settle(sh, e, s.lending.blanks.take(), reason, now)
@@ -96,7 +96,7 @@ func (s *Store) settle(sh *shard, e *entry, t *Trace, reason Reason, now time.Ti
 		Detail: odd.partial, Redelivered: odd.redelivered, Truncated: odd.truncated, home: e,
 	}
 	if len(e.attempts) > 0 {
-		t.SettleTime = time.Duration(max(0, now.UnixNano()-e.lastAttempt))
+		t.SettleTime = time.Duration(max(0, s.at(now)-e.lastAttempt))
 	}
 	if detail := s.doubts(e); detail != "" && reason == ReasonTimeout {
 		t.Reason, t.Detail = ReasonPartial, detail

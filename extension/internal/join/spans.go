@@ -85,7 +85,8 @@ func (s *Store) account(r *span.Record, own fate, now time.Time) {
 // that may be the restarted one of an attempt ([Trace.Roots]). It is not counted, and [Store.Spans]
 // may take it later.
 func (s *Store) Root(r *span.Record, now time.Time) {
-	s.roots.keep(r, now.UnixNano(), now.Add(-2*s.config.Settle).UnixNano())
+	at := s.at(now)
+	s.roots.keep(r, at, at-2*int64(s.config.Settle))
 }
 
 // insert gives the span to a trace of ours, if it is one. The shard is locked.
@@ -101,7 +102,7 @@ func (s *Store) insert(
 	}
 	fate := e.insert(r, s.config.MaxSpans)
 	if fate == taken {
-		e.touch(now)
+		e.touch(s.at(now))
 	}
 	return fate
 }

@@ -16,6 +16,7 @@ const shardCount = 64
 // Store is the bounded join. It is safe for concurrent use.
 type Store struct {
 	config  Config
+	epoch   atomic.Pointer[time.Time] // the first moment that was passed in
 	shards  [shardCount]shard
 	open    atomic.Int64
 	hops    hops
@@ -36,6 +37,21 @@ func New(config Config) *Store {
 		s.shards[i].checks.order = byCheck
 	}
 	return s
+}
+
+// at is a moment in Unix nanoseconds that go on evenly: where the wall clock is set
+// meanwhile, what is open must not be too old all at once.
+func (s *Store) at(now time.Time) int64 {
+	epoch := s.epoch.Load()
+	if epoch == nil {
+		epoch = s.begin(now)
+	}
+	return epoch.UnixNano() + int64(now.Sub(*epoch))
+}
+
+func (s *Store) begin(now time.Time) *time.Time {
+	s.epoch.CompareAndSwap(nil, &now)
+	return s.epoch.Load()
 }
 
 func (s *Store) shard(id tracecontext.TraceID) *shard { return &s.shards[shardOf(&id)] }
@@ -76,8 +92,8 @@ func (s *Store) Close(id tracecontext.TraceID, now time.Time) {
 	}
 	if e := sh.traces.get(id); e != nil {
 		e.operations--
-		e.lastAttempt = now.UnixNano() // a source is asked from now on
-		e.touch(now)
+		e.lastAttempt = s.at(now) // a source is asked from now on
+		e.touch(e.lastAttempt)
 	}
 }
 
@@ -131,10 +147,10 @@ func (s *Store) record(sh *shard, e *entry, a span.Attempt, now time.Time) *entr
 		e.attempts = e.first[:0]
 	}
 	e.attempts = append(e.attempts, a)
-	e.lastAttempt = now.UnixNano()
+	e.lastAttempt = s.at(now)
 	e.hopeful = e.hopeful || !a.Sampled && !a.Excluded
 	e.concluded = false
-	e.touch(now)
+	e.touch(e.lastAttempt)
 	return e
 }
 
@@ -160,7 +176,7 @@ func (s *Store) MarkPartial(id tracecontext.TraceID, detail string, now time.Tim
 	}
 	first := e.seldom().partial == ""
 	e.odd().partial = detail
-	e.touch(now)
+	e.touch(s.at(now))
 	return first
 }
 
@@ -170,7 +186,7 @@ func (s *Store) Conclude(id tracecontext.TraceID, asOf time.Time) {
 	sh := s.lock(id)
 	defer sh.mu.Unlock()
 	e := sh.traces.get(id)
-	if e != nil && e.operations <= 0 && e.lastAttempt <= asOf.UnixNano() {
+	if e != nil && e.operations <= 0 && e.lastAttempt <= s.at(asOf) {
 		e.concluded = true
 	}
 }
@@ -218,12 +234,12 @@ func (s *Store) entry(sh *shard, id tracecontext.TraceID, now time.Time) *entry 
 			s.evict(sh, oldest, now)
 		}
 	}
-	at := now.UnixNano()
+	at := s.at(now)
 	if s.began.Load() == 0 {
 		s.began.CompareAndSwap(0, at)
 	}
 	e := sh.spare.take()
 	e.id, e.event, e.lastAttempt, e.changed = id, at, at, true
-	sh.add(e, now.Add(s.config.Linger).UnixNano())
+	sh.add(e, at+int64(s.config.Linger))
 	return e
 }
