@@ -22,7 +22,7 @@ type hookState struct {
 
 // configure takes the hooks, unless the request is made by a hook itself.
 func (h *hookState) configure(i *instance, o *clientOptions) {
-	if !i.inHook {
+	if !i.spans.inHook {
 		h.request, h.response = o.requestHook, o.responseHook
 	}
 }
@@ -88,11 +88,12 @@ var errHookDepth = fmt.Errorf("more than %d calls are nested: it calls itself wi
 
 // callHook calls a hook or a URL filter. The requests that it makes have neither.
 func (i *instance) callHook(fn sobek.Callable, args ...sobek.Value) (sobek.Value, error) {
-	rt, before := i.vu.Runtime(), i.inHook
-	i.inHook = true
+	rt, before := i.vu.Runtime(), i.spans.inHook
+	i.spans.inHook = true
+	i.spans.track(rt)
 	rt.SetMaxCallStackSize(maxHookCalls)
 	defer func() {
-		i.inHook = before
+		i.spans.inHook = before
 		if !before {
 			rt.SetMaxCallStackSize(math.MaxInt32) // as k6 has it
 		}

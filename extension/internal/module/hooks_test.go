@@ -144,6 +144,27 @@ func TestURLFilter(t *testing.T) {
 	assert.EqualValues(t, 2, v.module.run.hookErrors.Load())
 }
 
+// TestRequestsOfAsyncHooksHaveNoHooks: neither do those that are made after an await,
+// or a hook would call itself without end.
+func TestRequestsOfAsyncHooksHaveNoHooks(t *testing.T) {
+	t.Parallel()
+	v := newVU(t, `let calls = 0; const hooked = new Client({requestHook: async () => {
+		await null;
+		if (calls++ < 9) {
+			hooked.get('SERVER/get');
+			await hooked.asyncRequest('GET', 'SERVER/get');
+			hooked.batch(['SERVER/get']);
+		}
+	}});`)
+	assert.EqualValues(t, 2, v.run(`
+		hooked.get('SERVER/get');
+		await new Promise((resolve) => setTimeout(resolve, 100));
+		hooked.get('SERVER/get');
+		await new Promise((resolve) => setTimeout(resolve, 100));
+		return calls`))
+	assert.Len(t, v.server.seen(), 8)
+}
+
 // TestRequestsOfHooksJoinTheSpanOfTheirRequest has hooks that run before, after and
 // between the attempts of a request within a span.
 func TestRequestsOfHooksJoinTheSpanOfTheirRequest(t *testing.T) {

@@ -26,7 +26,6 @@ type instance struct {
 	run     *run
 	spans   spanStack
 	plain   instrumentation
-	inHook  bool // requests of hooks have no hooks of their own
 	exports modules.Exports
 }
 

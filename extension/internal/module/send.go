@@ -70,7 +70,7 @@ func (s *send) operation(state *lib.State, params *sobek.Object) traced.Operatio
 		Method: s.method, URL: s.target, Template: opts.template, Labels: s.labels.labels,
 		DefaultUserAgent: state.Options.UserAgent.String, Hold: s.hooks.response != nil,
 	}
-	if opts.urlFilter != nil && !s.client.instance.inHook {
+	if opts.urlFilter != nil && !s.client.instance.spans.inHook {
 		config.URLFilter = s.client.instance.filterURL(opts.urlFilter, s.target)
 	}
 	if config.Template == "" {

@@ -20,6 +20,7 @@ import (
 type spanStack struct {
 	active   atomic.Pointer[activeSpan]
 	tracking bool
+	inHook   bool // requests of hooks have no hooks of their own
 
 	iteration  *activeSpan // of the scope "iteration"; nil before its first request
 	number     int64       // the iteration it belongs to
@@ -36,16 +37,32 @@ type activeSpan struct {
 var _ sobek.AsyncContextTracker = &spanStack{}
 
 // Grab implements sobek.AsyncContextTracker.
-func (s *spanStack) Grab() any { return s.active.Load() }
+func (s *spanStack) Grab() any {
+	if s.inHook {
+		return hookContext{s.active.Load()}
+	}
+	return s.active.Load()
+}
+
+// hookContext is what an async hook goes on in.
+type hookContext struct{ active *activeSpan }
 
 // Resumed implements sobek.AsyncContextTracker.
 func (s *spanStack) Resumed(tracked any) {
-	active, _ := tracked.(*activeSpan)
+	hook, inHook := tracked.(hookContext)
+	active := hook.active
+	if !inHook {
+		active, _ = tracked.(*activeSpan)
+	}
 	s.active.Store(active)
+	s.inHook = inHook
 }
 
 // Exited implements sobek.AsyncContextTracker.
-func (s *spanStack) Exited() { s.active.Store(nil) }
+func (s *spanStack) Exited() {
+	s.active.Store(nil)
+	s.inHook = false
+}
 
 // track follows async work from now on; plain scripts do not pay for it.
 func (s *spanStack) track(rt *sobek.Runtime) {
