@@ -163,7 +163,8 @@ declare module 'k6/x/continuity' {
     /**
      * Runs on the VU's own thread before every attempt. What it returns is ignored. When it
      * throws, rejects, or nests more than 1000 calls, that is counted, told of once and never
-     * changes the request. Requests that it makes have no hooks. Default: none.
+     * changes the request. Requests that it makes have no hooks, those of timers
+     * that it sets excepted. Default: none.
      */
     requestHook?: (span: Span, request: HookRequest) => void;
     /**
@@ -362,7 +363,7 @@ declare module 'k6/x/continuity' {
 
   /**
    * An application span around `fn`; requests inside it join its trace, whatever their
-   * client's `scope`. An async function keeps it across `await`, and its span ends when the
+   * client's `scope`. An async function keeps it across `await` (a timer does not), and its span ends when the
    * promise settles. What `fn` returns or throws is passed on; an error makes the span's status
    * Error. Spans nest, up to 1000 deep. It throws in the init context.
    *
