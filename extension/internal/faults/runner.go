@@ -169,8 +169,17 @@ func (r *Runner) move(ctx context.Context) error {
 		return nil
 	}
 	err := r.leave(ctx)
+	r.tellLeftOut(r.index+1, index)
 	r.index = index
 	return errors.Join(err, r.enter(ctx))
+}
+
+// tellLeftOut tells of phases that could not begin in time. A follower only learns the time.
+func (r *Runner) tellLeftOut(from, to int) {
+	for i := from; r.driver && i < to; i++ {
+		r.warn(fmt.Sprintf("fault plan: phase %q was left out: its time was over before it could "+
+			"begin", r.plan.Phases[i].Name))
+	}
 }
 
 // enter makes the phase of the current index the running one.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -251,6 +252,24 @@ func TestCountersThatCannotBeReadAreToldOfAndKept(t *testing.T) {
 	})
 }
 
+// TestAPhaseThatIsLeftOutIsToldOf: none of its toxics was in, and a report has no row of it.
+func TestAPhaseThatIsLeftOutIsToldOf(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		run := newRun(t, `{"name":"p","phases":[
+			{"name":"one","duration":"1s","toxics":[{"proxy":"shop","name":"a","type":"http_status"}]},
+			{"name":"two","duration":"1s"},
+			{"name":"three","duration":"10s"}]}`)
+		run.ctl.slow = map[string]time.Duration{"add a": 2500 * time.Millisecond}
+		require.NoError(t, run.Start(context.Background()))
+		synctest.Wait()
+		assert.Equal(t, "three", run.Phase())
+		assert.Contains(t, run.warned.all(),
+			`fault plan: phase "two" was left out: its time was over before it could begin`)
+		require.NoError(t, run.Stop(context.Background()))
+	})
+}
+
 // TestAPhaseThatBeganDuringAChangeIsNotLeftOut: to take toxics out and put them in may
 // take its time.
 func TestAPhaseThatBeganDuringAChangeIsNotLeftOut(t *testing.T) {
@@ -266,6 +285,7 @@ func TestAPhaseThatBeganDuringAChangeIsNotLeftOut(t *testing.T) {
 		assert.Equal(t, "two", run.Phase(), "1.5 s of the plan have passed")
 		wait(500 * time.Millisecond)
 		assert.Equal(t, "three", run.Phase())
+		assert.NotContains(t, strings.Join(run.warned.all(), " "), "left out")
 		require.NoError(t, run.Stop(context.Background()))
 	})
 }
