@@ -17,7 +17,8 @@
 // to agree. A quantile changed when the interval of its difference excludes
 // zero (order-statistic limits of both quantiles, widened by the histograms'
 // bucket width, and by how uneven the durations were from second to second:
-// [report.Report.DurationSpreads]). The intervals of one table hold together at 95 %: a table of m
+// [report.Report.DurationSpreads]; of settle times, those of a second count as one).
+// The intervals of one table hold together at 95 %: a table of m
 // rows uses the level 1 - 0.05/m for each (Bonferroni), so twenty endpoints do
 // not bring one false alarm along. Everything else prints `~`. Every run
 // after the base is judged on its own: of many equal ones, one in forty looks worse.

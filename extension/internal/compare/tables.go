@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/compare/interval"
-	"github.com/xk6-continuity/xk6-continuity/extension/internal/report"
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/verdict"
 )
 
@@ -75,45 +74,6 @@ func direction(v verdict.Verdict) Direction {
 	default:
 		return Neutral
 	}
-}
-
-// latency compares the quantiles of every histogram that a run filled.
-func latency(base, head *side) Table {
-	t := Table{Title: tableLatency}
-	quantiles := []struct {
-		name string
-		q    float64
-	}{{"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p99.9", 0.999}}
-	var filled []string
-	for _, h := range histogramNames() {
-		if count(base.whole(h)) > 0 || count(head.whole(h)) > 0 {
-			filled = append(filled, h)
-		}
-	}
-	level := jointLevel(len(filled) * len(quantiles))
-	shares := make([]float64, len(quantiles))
-	for i, q := range quantiles {
-		shares[i] = q.q
-	}
-	// Only durations have a timeline; the others are taken to be as uneven.
-	spreads := [2][]report.Spread{
-		base.report.DurationSpreads(shares...), head.report.DurationSpreads(shares...),
-	}
-	for _, h := range filled {
-		for i, q := range quantiles {
-			t.Rows = append(t.Rows, quantileRow(q.name+"."+h,
-				sample{base.whole(h), spreads[0][i]}, sample{head.whole(h), spreads[1][i]},
-				q.q, level))
-		}
-	}
-	return t
-}
-
-func count(d distribution) uint64 {
-	if d == nil {
-		return 0
-	}
-	return d.count()
 }
 
 // breakdown compares continuity row by row of one dimension.

@@ -66,3 +66,31 @@ func TestSlowSecondsAreNoDifference(t *testing.T) {
 	assert.Greater(t, changed(t, 0, 1.1, false), 0.9)
 	assert.Greater(t, changed(t, 0.1, 1.3, false), 0.9)
 }
+
+// TestSpansThatComeTogetherAreOne: how long was waited for spans depends on when services
+// export, which is the same for all of a moment.
+func TestSpansThatComeTogetherAreOne(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(3, 4))
+	waited := func(phase time.Duration) *side {
+		s := machine(t, random, 0, 1)
+		h := report.NewHistogram()
+		for i := range 6000 {
+			h.Record(phase + time.Duration(i)*time.Second/6000)
+		}
+		s.report.Histograms[histSettle] = h
+		s.histograms[histSettle] = newBars(h)
+		return s
+	}
+	marks := func(base, head *side) (list []Mark) {
+		for _, row := range latency(base, head).Rows {
+			if row.Name == "p50."+histSettle || row.Name == "p50."+histDuration {
+				list = append(list, row.Mark)
+			}
+		}
+		return list
+	}
+	base := waited(time.Second)
+	assert.Equal(t, []Mark{MarkNoise, MarkNoise}, marks(base, waited(1050*time.Millisecond)))
+	assert.Equal(t, []Mark{MarkNoise, MarkWorse}, marks(base, waited(2*time.Second)))
+}
