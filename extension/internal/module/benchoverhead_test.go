@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func BenchmarkOverhead(b *testing.B) {
 	startWithoutSource(b, module.run)
 	v := newBenchVU(b, module, "http://127.0.0.1:9", tracedDefault)
 	v.state.Transport = instant{}
-	compareSides(b, []*benchVU{v}, 20)
+	compareSides(b, []*benchVU{v})
 }
 
 // noConn is the connection of [instant]; only its address is ever asked for.
@@ -64,17 +65,31 @@ func startWithoutSource(b *testing.B, r *run) {
 	})
 }
 
-// compareSides alternates between the sides until the benchmark's time is over.
-// Between two measurements every VU runs its function a number of times.
-func compareSides(b *testing.B, vus []*benchVU, times int) (traced benchSide) {
+// The parts of a measurement. What a request causes later (its spans are sent in batches,
+// and judged when nothing new has come for half a second) is done while others are sent:
+// the load goes on for longer than that before anything is measured.
+const (
+	benchWarm   = time.Second
+	benchWindow = 1500 * time.Millisecond
+	benchTurns  = 4
+)
+
+// compareSides measures the sides in turns, each as often before the other as behind it.
+func compareSides(b *testing.B, vus []*benchVU) (traced benchSide) {
 	b.Helper()
-	var plain benchSide
-	plain.measure(vus, times, plainSide)
-	traced.measure(vus, times, tracedSide)
-	plain, traced = benchSide{}, benchSide{}
+	plain := benchSide{call: func(v *benchVU) sobek.Callable { return v.plain }}
+	traced = benchSide{call: func(v *benchVU) sobek.Callable { return v.traced }}
 	for b.Loop() {
-		plain.measure(vus, times, plainSide)
-		traced.measure(vus, times, tracedSide)
+		for turn := range benchTurns {
+			sides := []*benchSide{&plain, &traced}
+			if turn%2 == 1 {
+				slices.Reverse(sides)
+			}
+			for _, side := range sides {
+				side.run(vus, benchWarm)
+				side.measure(vus)
+			}
+		}
 	}
 	b.ReportMetric(plain.rate(), "plain-req/s")
 	b.ReportMetric(traced.rate(), "traced-req/s")
@@ -88,47 +103,54 @@ func compareSides(b *testing.B, vus []*benchVU, times int) (traced benchSide) {
 	return traced
 }
 
-// benchSide adds up what one side needed. Rates and CPU times are medians, as
-// the machine may have other things to do.
+// benchSide adds up what one side needed while it was measured: CPU time is the server's
+// too.
 type benchSide struct {
-	requests       int
-	rates, spent   []float64 // requests/s, and µs of CPU time per request, the server's too
+	call           func(*benchVU) sobek.Callable
+	sent           uint64 // measured or not
+	requests       uint64
+	took, spent    time.Duration
 	mallocs, bytes uint64
 }
 
-func (s *benchSide) measure(vus []*benchVU, times int, side func(*benchVU) sobek.Callable) {
-	requests := len(vus) * times * benchRequests
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	began, cpu := time.Now(), cpuTime()
+// run sends for some time, and returns how many requests that were.
+func (s *benchSide) run(vus []*benchVU, d time.Duration) (requests uint64) {
+	began := time.Now()
+	var calls atomic.Uint64
 	var wg sync.WaitGroup
 	for _, v := range vus {
 		wg.Go(func() {
-			for range times {
-				if _, err := side(v)(sobek.Undefined()); err != nil {
+			for time.Since(began) < d {
+				if _, err := s.call(v)(sobek.Undefined()); err != nil {
 					panic(err)
 				}
+				calls.Add(1)
 			}
 		})
 	}
 	wg.Wait()
-	s.rates = append(s.rates, float64(requests)/time.Since(began).Seconds())
-	s.spent = append(s.spent, float64((cpuTime()-cpu).Microseconds())/float64(requests))
+	s.sent += calls.Load() * benchRequests
+	return calls.Load() * benchRequests
+}
+
+func (s *benchSide) measure(vus []*benchVU) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	began, cpu := time.Now(), cpuTime()
+	s.requests += s.run(vus, benchWindow)
+	s.took += time.Since(began)
+	s.spent += cpuTime() - cpu
 	runtime.ReadMemStats(&after)
 	s.mallocs += after.Mallocs - before.Mallocs
 	s.bytes += after.TotalAlloc - before.TotalAlloc
-	s.requests += requests
 }
 
-func (s *benchSide) rate() float64        { return median(s.rates) }
-func (s *benchSide) cpu() float64         { return median(s.spent) }
-func (s *benchSide) allocations() float64 { return float64(s.mallocs) / float64(s.requests) }
-func (s *benchSide) allocated() float64   { return float64(s.bytes) / float64(s.requests) }
+func (s *benchSide) each(total float64) float64 { return total / float64(s.requests) }
 
-func median(values []float64) float64 {
-	slices.Sort(values)
-	return values[len(values)/2]
-}
+func (s *benchSide) rate() float64        { return 1 / s.each(s.took.Seconds()) }
+func (s *benchSide) cpu() float64         { return s.each(float64(s.spent.Microseconds())) }
+func (s *benchSide) allocations() float64 { return s.each(float64(s.mallocs)) }
+func (s *benchSide) allocated() float64   { return s.each(float64(s.bytes)) }
 
 // cpuTime is what the process has used, user and system.
 func cpuTime() time.Duration {
@@ -138,6 +160,3 @@ func cpuTime() time.Duration {
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
-
-func plainSide(v *benchVU) sobek.Callable  { return v.plain }
-func tracedSide(v *benchVU) sobek.Callable { return v.traced }
