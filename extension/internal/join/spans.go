@@ -13,16 +13,17 @@ const group = 512
 // Spans takes a batch of spans. The slice may be reused after the call.
 func (s *Store) Spans(batch []span.Record, now time.Time) {
 	s.spans.Add(uint64(len(batch)))
+	at := s.at(now)
 	for len(batch) > 0 {
 		n := min(group, len(batch))
-		s.group(batch[:n], now)
+		s.group(batch[:n], at)
 		batch = batch[n:]
 	}
 }
 
 // group gives spans to their traces, shard by shard, and those that claim another
 // trace to that one.
-func (s *Store) group(batch []span.Record, now time.Time) {
+func (s *Store) group(batch []span.Record, at int64) {
 	var ends [shardCount + 1]uint16
 	var order [group]uint16
 	var fates [group]fate
@@ -37,31 +38,31 @@ func (s *Store) group(batch []span.Record, now time.Time) {
 		order[*end] = uint16(i)
 		*end++
 	}
-	at := uint16(0)
+	next := uint16(0)
 	for i := range s.shards {
-		if at == ends[i] {
+		if next == ends[i] {
 			continue
 		}
 		sh := &s.shards[i]
 		sh.mu.Lock()
-		for ; at < ends[i]; at++ {
-			r := &batch[order[at]]
-			fates[order[at]] = s.insert(sh, &r.TraceID, r, now)
+		for ; next < ends[i]; next++ {
+			r := &batch[order[next]]
+			fates[order[next]] = s.insert(sh, &r.TraceID, r, at)
 		}
 		sh.mu.Unlock()
 	}
 	for i := range batch {
-		s.account(&batch[i], fates[i], now)
+		s.account(&batch[i], fates[i], at)
 	}
 }
 
 // account counts what became of a span in its own trace, and gives it to the one
 // that it claims.
-func (s *Store) account(r *span.Record, own fate, now time.Time) {
+func (s *Store) account(r *span.Record, own fate, at int64) {
 	other := unknown
 	if r.Handles() && r.Misplaced() {
 		sh := s.lock(r.Claim.TraceID)
-		other = s.insert(sh, &r.Claim.TraceID, r, now)
+		other = s.insert(sh, &r.Claim.TraceID, r, at)
 		sh.mu.Unlock()
 	}
 	if own == unknown {
@@ -70,7 +71,7 @@ func (s *Store) account(r *span.Record, own fate, now time.Time) {
 	switch own {
 	case unknown:
 		s.foreign.Add(1)
-		s.Root(r, now)
+		s.root(r, at)
 	case redelivered:
 		s.redelivered.Add(1)
 	case truncated:
@@ -84,14 +85,15 @@ func (s *Store) account(r *span.Record, own fate, now time.Time) {
 // Root takes note of a span that the caller still keeps for itself: where it began a trace,
 // that may be the restarted one of an attempt ([Trace.Roots]). It is not counted, and [Store.Spans]
 // may take it later.
-func (s *Store) Root(r *span.Record, now time.Time) {
-	at := s.at(now)
+func (s *Store) Root(r *span.Record, now time.Time) { s.root(r, s.at(now)) }
+
+func (s *Store) root(r *span.Record, at int64) {
 	s.roots.keep(r, at, at-2*int64(s.config.Settle))
 }
 
 // insert gives the span to a trace of ours, if it is one. The shard is locked.
 func (s *Store) insert(
-	sh *shard, id *tracecontext.TraceID, r *span.Record, now time.Time,
+	sh *shard, id *tracecontext.TraceID, r *span.Record, at int64,
 ) fate {
 	_, e := sh.traces.find(id)
 	if e == nil {
@@ -102,7 +104,7 @@ func (s *Store) insert(
 	}
 	fate := e.insert(r, s.config.MaxSpans)
 	if fate == taken {
-		e.touch(s.at(now))
+		e.touch(at)
 	}
 	return fate
 }
