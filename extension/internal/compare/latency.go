@@ -47,9 +47,19 @@ func newCourse(s *side, quantiles []float64) course {
 // services, all of a moment at once: those of a second count as one.
 func (c course) sample(quantity string, quantile int) sample {
 	s := sample{c.whole(quantity), c.durations[quantile]}
-	if seconds := len(c.report.Series.Buckets); quantity == histSettle && seconds > 1 {
+	if seconds := c.busy(); quantity == histSettle && seconds > 1 {
 		each := float64(count(s.distribution)) / float64(seconds)
 		s.spread = report.Spread{Dispersion: each, Free: float64(seconds - 1)}
 	}
 	return s
+}
+
+// busy counts the seconds that had attempts.
+func (c course) busy() (seconds int) {
+	for _, b := range c.report.Series.Buckets {
+		if b.Duration.Count() > 0 {
+			seconds++
+		}
+	}
+	return seconds
 }

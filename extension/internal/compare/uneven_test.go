@@ -92,5 +92,10 @@ func TestSpansThatComeTogetherAreOne(t *testing.T) {
 	}
 	base := waited(time.Second)
 	assert.Equal(t, []Mark{MarkNoise, MarkNoise}, marks(base, waited(1050*time.Millisecond)))
+	calm, calmToo := waited(time.Second), waited(1200*time.Millisecond) // for most of the time
+	for _, s := range []*side{calm, calmToo} {
+		s.report.Series.Buckets = append(s.report.Series.Buckets, make([]report.Bucket, 1700)...)
+	}
+	assert.Equal(t, []Mark{MarkNoise, MarkNoise}, marks(calm, calmToo), "seconds without attempts")
 	assert.Equal(t, []Mark{MarkNoise, MarkWorse}, marks(base, waited(2*time.Second)))
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -54,7 +55,8 @@ type unevenness struct{ chi, variance, free float64 }
 
 // newUnevenness takes so many neighbours together.
 func newUnevenness(phases map[int][]part, width int) (u unevenness) {
-	for _, parts := range phases {
+	for _, phase := range slices.Sorted(maps.Keys(phases)) { // a sum depends on the order
+		parts := phases[phase]
 		var all part
 		for _, p := range parts {
 			all.hits, all.of = all.hits+p.hits, all.of+p.of

@@ -65,6 +65,20 @@ func TestSpreadsKnowPhases(t *testing.T) {
 	assert.Less(t, r.DurationSpreads(0.5)[0].Dispersion, 3.0)
 }
 
+// A comparison is the same whenever it is made.
+func TestSpreadsDoNotDependOnTheOrderOfPhases(t *testing.T) {
+	t.Parallel()
+	r := timed(rand.New(rand.NewPCG(9, 10)), 600, always(1))
+	for second := 0; second < 600; second += 10 {
+		begin := start().Add(time.Duration(second) * time.Second)
+		r.Phases = append(r.Phases, Phase{Start: begin, End: begin.Add(10 * time.Second)})
+	}
+	first := r.DurationSpreads(0.5)
+	for range 50 {
+		assert.Equal(t, first, r.DurationSpreads(0.5))
+	}
+}
+
 func TestNothingIsKnownOfTheSpreadWithoutATimeline(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(7, 8))
