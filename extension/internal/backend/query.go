@@ -119,6 +119,8 @@ func unreachable(ctx context.Context, err error) error {
 	}
 	cause := context.Cause(ctx)
 	switch {
+	case cause == nil: // a time limit of the transport's own
+		return err
 	case !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, cause):
 		return err
 	case errors.Is(cause, context.DeadlineExceeded): // the caller's

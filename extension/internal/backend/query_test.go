@@ -214,6 +214,11 @@ func TestABackendThatIsSlowOrNotThereIsAnError(t *testing.T) {
 		errorWith(t, err, "tempo: ", "no answer by the end of the settle time")
 		tempo.CloseIdle()
 	}
+	impatient := &http.Transport{ResponseHeaderTimeout: 50 * time.Millisecond}
+	tempo := backend.NewTempo(backend.QueryConfig{URL: slow, Transport: impatient})
+	_, _, err := tempo.Fetch(context.Background(), idOf(1))
+	errorWith(t, err, "tempo: ", "timeout awaiting response headers")
+	tempo.CloseIdle()
 	close(release)
 }
 
