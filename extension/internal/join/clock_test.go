@@ -25,6 +25,23 @@ func TestTracesOutliveAClockThatIsSet(t *testing.T) {
 	require.Equal(t, settle+time.Second, settled[0].SettleTime)
 }
 
+// TestRestartedTracesAreFoundWhenTheClockWasSet: attempts say by the wall clock when they
+// were sent.
+func TestRestartedTracesAreFoundWhenTheClockWasSet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(join.Config{Settle: settle, Linger: linger})
+	w.now = time.Now()
+	w.receive(server(7, 10, 0)) // before the attempt was sent
+	w.now = setForward(w.now.Add(time.Second), time.Hour)
+	w.send(1, 1, toGateway)
+	require.Empty(t, w.after(1))
+	w.receive(server(9, 11, 0))
+	settled := w.after(settle)
+	require.Len(t, settled, 1)
+	require.Len(t, settled[0].Roots, 1)
+	require.Equal(t, traceID(9), settled[0].Roots[0].Record.TraceID)
+}
+
 // setForward changes what the wall clock says of a moment, and leaves the monotonic clock
 // alone. The seconds of the one are above the 30 bits of its nanoseconds.
 func setForward(now time.Time, by time.Duration) time.Time {

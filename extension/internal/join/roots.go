@@ -65,11 +65,11 @@ func (s *serving) add(service string) {
 // clock may be off by any amount.
 type root struct {
 	record  span.Record
-	arrived int64
+	arrived arrival
 }
 
 // keep takes a foreign span, if it can be the restarted trace of an attempt.
-func (rs *roots) keep(r *span.Record, at, oldest int64) {
+func (rs *roots) keep(r *span.Record, arrived arrival, oldest int64) {
 	if r.Kind != span.KindServer || !r.ParentID.IsZero() || !r.Claim.IsZero() {
 		return
 	}
@@ -86,13 +86,13 @@ func (rs *roots) keep(r *span.Record, at, oldest int64) {
 	if !known && len(rs.byKind) >= maxRootKeys {
 		return
 	}
-	for len(list) > 0 && (list[0].arrived < oldest || len(list) >= maxRoots) {
+	for len(list) > 0 && (list[0].arrived.at < oldest || len(list) >= maxRoots) {
 		list = list[1:]
 	}
 	if rs.byKind == nil {
 		rs.byKind = make(map[rootKey][]root)
 	}
-	rs.byKind[key] = append(list, root{*r, at})
+	rs.byKind[key] = append(list, root{*r, arrived})
 }
 
 // first reports whether a root has not come lately, and remembers it.
@@ -123,7 +123,7 @@ func (rs *roots) take(a *span.Attempt) (span.Record, bool) {
 	for i := range list {
 		route := list[i].record.Descriptor.Route
 		fits := served != nil && served.Route == route || matchesRoute(a.Labels.Name, route)
-		if !fits || list[i].arrived < a.Start {
+		if !fits || list[i].arrived.wall < a.Start {
 			continue
 		}
 		found := list[i].record

@@ -10,20 +10,26 @@ import (
 // group is how many spans are sorted by shard at a time.
 const group = 512
 
+// arrival is when spans came: as [Store.at] has it, and by the wall clock, which says when
+// attempts were sent.
+type arrival struct{ at, wall int64 }
+
+func (s *Store) arrival(now time.Time) arrival { return arrival{s.at(now), now.UnixNano()} }
+
 // Spans takes a batch of spans. The slice may be reused after the call.
 func (s *Store) Spans(batch []span.Record, now time.Time) {
 	s.spans.Add(uint64(len(batch)))
-	at := s.at(now)
+	came := s.arrival(now)
 	for len(batch) > 0 {
 		n := min(group, len(batch))
-		s.group(batch[:n], at)
+		s.group(batch[:n], came)
 		batch = batch[n:]
 	}
 }
 
 // group gives spans to their traces, shard by shard, and those that claim another
 // trace to that one.
-func (s *Store) group(batch []span.Record, at int64) {
+func (s *Store) group(batch []span.Record, came arrival) {
 	var ends [shardCount + 1]uint16
 	var order [group]uint16
 	var fates [group]fate
@@ -47,22 +53,22 @@ func (s *Store) group(batch []span.Record, at int64) {
 		sh.mu.Lock()
 		for ; next < ends[i]; next++ {
 			r := &batch[order[next]]
-			fates[order[next]] = s.insert(sh, &r.TraceID, r, at)
+			fates[order[next]] = s.insert(sh, &r.TraceID, r, came.at)
 		}
 		sh.mu.Unlock()
 	}
 	for i := range batch {
-		s.account(&batch[i], fates[i], at)
+		s.account(&batch[i], fates[i], came)
 	}
 }
 
 // account counts what became of a span in its own trace, and gives it to the one
 // that it claims.
-func (s *Store) account(r *span.Record, own fate, at int64) {
+func (s *Store) account(r *span.Record, own fate, came arrival) {
 	other := unknown
 	if r.Handles() && r.Misplaced() {
 		sh := s.lock(r.Claim.TraceID)
-		other = s.insert(sh, &r.Claim.TraceID, r, at)
+		other = s.insert(sh, &r.Claim.TraceID, r, came.at)
 		sh.mu.Unlock()
 	}
 	if own == unknown {
@@ -71,7 +77,7 @@ func (s *Store) account(r *span.Record, own fate, at int64) {
 	switch own {
 	case unknown:
 		s.foreign.Add(1)
-		s.root(r, at)
+		s.root(r, came)
 	case redelivered:
 		s.redelivered.Add(1)
 	case truncated:
@@ -85,10 +91,10 @@ func (s *Store) account(r *span.Record, own fate, at int64) {
 // Root takes note of a span that the caller still keeps for itself: where it began a trace,
 // that may be the restarted one of an attempt ([Trace.Roots]). It is not counted, and [Store.Spans]
 // may take it later.
-func (s *Store) Root(r *span.Record, now time.Time) { s.root(r, s.at(now)) }
+func (s *Store) Root(r *span.Record, now time.Time) { s.root(r, s.arrival(now)) }
 
-func (s *Store) root(r *span.Record, at int64) {
-	s.roots.keep(r, at, at-2*int64(s.config.Settle))
+func (s *Store) root(r *span.Record, came arrival) {
+	s.roots.keep(r, came, came.at-2*int64(s.config.Settle))
 }
 
 // insert gives the span to a trace of ours, if it is one. The shard is locked.
