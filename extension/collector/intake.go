@@ -222,7 +222,7 @@ func (in *intake) expire(at, now time.Time) {
 				})
 			}
 		}
-		in.store.Spans(g.spans, now)
+		in.store.Noted(g.spans, now)
 	}
 }
 

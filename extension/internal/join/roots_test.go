@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/xk6-continuity/xk6-continuity/extension/internal/join"
+	"github.com/xk6-continuity/xk6-continuity/extension/internal/span"
 )
 
 // TestARootThatComesAgainIsForOneAttempt: it is one request that the service
@@ -42,4 +43,27 @@ func TestARootThatComesAgainIsForOneAttempt(t *testing.T) {
 			require.Len(t, settled[0].Roots, want)
 		})
 	}
+}
+
+// TestANotedRootIsForOneAttempt: however many others came before the caller gave it away.
+func TestANotedRootIsForOneAttempt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(join.Config{})
+	w.send(1, 1, toGateway)
+	w.send(2, 1, toGateway)
+	root := server(9, 10, 0)
+	w.Root(&root, w.now)
+	post := *root.Descriptor
+	post.Method = "POST"
+	for n := range uint64(40_000) {
+		other := server(1000+n, 10, 0)
+		other.Descriptor = &post
+		w.Root(&other, w.now)
+	}
+	w.Noted([]span.Record{root}, w.now)
+	given := 0
+	for _, settled := range w.after(settle) {
+		given += len(settled.Roots)
+	}
+	require.Equal(t, 1, given)
 }

@@ -12,14 +12,27 @@ const group = 512
 
 // arrival is when spans came: as [Store.at] has it, and by the wall clock, which says when
 // attempts were sent.
-type arrival struct{ at, wall int64 }
+type arrival struct {
+	at, wall int64
+	noted    bool // by Root, before
+}
 
-func (s *Store) arrival(now time.Time) arrival { return arrival{s.at(now), now.UnixNano()} }
+func (s *Store) arrival(now time.Time) arrival {
+	return arrival{at: s.at(now), wall: now.UnixNano()}
+}
 
 // Spans takes a batch of spans. The slice may be reused after the call.
-func (s *Store) Spans(batch []span.Record, now time.Time) {
-	s.spans.Add(uint64(len(batch)))
+func (s *Store) Spans(batch []span.Record, now time.Time) { s.take(batch, s.arrival(now)) }
+
+// Noted takes spans that [Store.Root] was told of, however long ago.
+func (s *Store) Noted(batch []span.Record, now time.Time) {
 	came := s.arrival(now)
+	came.noted = true
+	s.take(batch, came)
+}
+
+func (s *Store) take(batch []span.Record, came arrival) {
+	s.spans.Add(uint64(len(batch)))
 	for len(batch) > 0 {
 		n := min(group, len(batch))
 		s.group(batch[:n], came)
@@ -77,7 +90,9 @@ func (s *Store) account(r *span.Record, own fate, came arrival) {
 	switch own {
 	case unknown:
 		s.foreign.Add(1)
-		s.root(r, came)
+		if !came.noted {
+			s.root(r, came)
+		}
 	case redelivered:
 		s.redelivered.Add(1)
 	case truncated:
@@ -89,7 +104,7 @@ func (s *Store) account(r *span.Record, own fate, came arrival) {
 }
 
 // Root takes note of a span that the caller still keeps for itself: where it began a trace,
-// that may be the restarted one of an attempt ([Trace.Roots]). It is not counted, and [Store.Spans]
+// that may be the restarted one of an attempt ([Trace.Roots]). It is not counted, and [Store.Noted]
 // may take it later.
 func (s *Store) Root(r *span.Record, now time.Time) { s.root(r, s.arrival(now)) }
 
