@@ -34,7 +34,8 @@ func (r *Report) DurationSpreads(quantiles ...float64) []Spread {
 	return out
 }
 
-// nearest is the upper limit of the bar that comes nearest to having a share q up to it.
+// nearest is the upper limit of the bar that comes nearest to having a share q up to it, but
+// for the last one: what all do not exceed tells nothing, and timeouts have one bar.
 func nearest(bars []Bar, q float64) (cut float64) {
 	var n, below uint64
 	for _, bar := range bars {
@@ -43,7 +44,7 @@ func nearest(bars []Bar, q float64) (cut float64) {
 	best := math.Inf(1)
 	for _, bar := range bars {
 		below += bar.Count
-		if off := math.Abs(float64(below)/float64(n) - q); off < best {
+		if off := math.Abs(float64(below)/float64(n) - q); off < best && below < n {
 			best, cut = off, bar.High
 		}
 	}

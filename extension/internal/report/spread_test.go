@@ -55,6 +55,26 @@ func TestSlowSecondsAreKnown(t *testing.T) {
 	assert.Greater(t, spread(eight), 20.0, "more than of single seconds")
 }
 
+// One second ran into a timeout, which all of its attempts have in common: all that is
+// above the quantile is one bar.
+func TestASecondOfTimeoutsIsKnown(t *testing.T) {
+	t.Parallel()
+	r := timed(rand.New(rand.NewPCG(11, 12)), 60, func(second int) float64 {
+		if second == 30 {
+			return 0
+		}
+		return 1
+	})
+	stalled := r.Series.Buckets[30].Duration
+	*stalled = *newCoarse()
+	for range 100 {
+		stalled.Record(time.Minute)
+	}
+	for _, s := range r.DurationSpreads(0.99, 0.999) {
+		assert.Greater(t, s.Dispersion, 50.0)
+	}
+}
+
 // A plan that makes one phase slow is no unevenness.
 func TestSpreadsKnowPhases(t *testing.T) {
 	t.Parallel()
