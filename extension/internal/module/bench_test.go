@@ -47,7 +47,7 @@ const (
 //
 //   - none: 4.6 to 7.5 µs. BenchmarkOverhead, without network and server, has 2.5 to
 //     3.1 of them: 1.2 to begin an operation (half of it reads params.tags once more,
-//     with 8 of our 18 allocations, as k6 does not show what it has read), 1.7 to
+//     with 8 of our 20 allocations, as k6 does not show what it has read), 1.7 to
 //     send (0.8 for the headers, 0.7 for the hooks of the connection and a copy of
 //     the request), 0.6 to complete the attempt and end the operation, 0.4 to judge
 //     and count, and the garbage collector's part for 2.5 kB, by a profile
