@@ -31,15 +31,23 @@ func count(d distribution) uint64 {
 	return d.count()
 }
 
-// course is a run with how uneven its durations were over time, by quantile.
+// course is a run with how uneven its durations were over time, by quantile, and how many
+// of its seconds had attempts.
 type course struct {
 	*side
 
 	durations []report.Spread
+	busy      int
 }
 
 func newCourse(s *side, quantiles []float64) course {
-	return course{s, s.report.DurationSpreads(quantiles...)}
+	c := course{side: s, durations: s.report.DurationSpreads(quantiles...)}
+	for _, b := range s.report.Series.Buckets {
+		if b.Duration.Count() > 0 {
+			c.busy++
+		}
+	}
+	return c
 }
 
 // sample is what is known of one quantile of a quantity. Only durations have a timeline.
@@ -47,19 +55,9 @@ func newCourse(s *side, quantiles []float64) course {
 // services, all of a moment at once: those of a second count as one.
 func (c course) sample(quantity string, quantile int) sample {
 	s := sample{c.whole(quantity), c.durations[quantile]}
-	if seconds := c.busy(); quantity == histSettle && seconds > 1 {
-		each := float64(count(s.distribution)) / float64(seconds)
-		s.spread = report.Spread{Dispersion: each, Free: float64(seconds - 1)}
+	if quantity == histSettle && c.busy > 1 {
+		each := float64(count(s.distribution)) / float64(c.busy)
+		s.spread = report.Spread{Dispersion: each, Free: float64(c.busy - 1)}
 	}
 	return s
-}
-
-// busy counts the seconds that had attempts.
-func (c course) busy() (seconds int) {
-	for _, b := range c.report.Series.Buckets {
-		if b.Duration.Count() > 0 {
-			seconds++
-		}
-	}
-	return seconds
 }

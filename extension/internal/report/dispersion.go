@@ -1,7 +1,6 @@
 package report
 
 import (
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -22,7 +21,7 @@ const (
 // by the square root of it. Every phase has a rate of its own. It is 1 when there
 // is no evidence of more.
 func (r *Report) Dispersion() float64 {
-	s := newUnevenness(r.parts(func(b *Bucket) part {
+	s := newUnevenness(partsOf(r.byPhase(), func(b *Bucket) part {
 		return part{float64(b.Broken), float64(b.Held + b.Broken)}
 	}), 1)
 	if s.free < minFreeBuckets || s.chi < minDispersion*s.free ||
@@ -35,18 +34,37 @@ func (r *Report) Dispersion() float64 {
 // part is how many of those in a bucket are of a kind.
 type part struct{ hits, of float64 }
 
-// parts lists what the buckets have of a kind, phase by phase, in their order.
-// Buckets of two phases are left out, as are those that have nothing.
-func (r *Report) parts(count func(*Bucket) part) map[int][]part {
-	phases := make(map[int][]part)
+func sum(parts []part) (all part) {
+	for _, p := range parts {
+		all.hits, all.of = all.hits+p.hits, all.of+p.of
+	}
+	return all
+}
+
+// byPhase lists the buckets of each phase, those of none first. Buckets of two phases are
+// left out.
+func (r *Report) byPhase() [][]*Bucket {
+	phases := make([][]*Bucket, len(r.Phases)+1)
 	for i := range r.Series.Buckets {
 		if phase, whole := r.phaseOf(i); whole {
-			if p := count(&r.Series.Buckets[i]); p.of > 0 {
-				phases[phase] = append(phases[phase], p)
-			}
+			phases[phase+1] = append(phases[phase+1], &r.Series.Buckets[i])
 		}
 	}
 	return phases
+}
+
+// partsOf lists what the buckets of each phase have of a kind, but for those that have
+// nothing.
+func partsOf(phases [][]*Bucket, count func(*Bucket) part) [][]part {
+	out := make([][]part, len(phases))
+	for i, buckets := range phases {
+		for _, b := range buckets {
+			if p := count(b); p.of > 0 {
+				out[i] = append(out[i], p)
+			}
+		}
+	}
+	return out
 }
 
 // unevenness is Pearson's chi-square of parts, with its variance and its degrees of
@@ -54,23 +72,16 @@ func (r *Report) parts(count func(*Bucket) part) map[int][]part {
 type unevenness struct{ chi, variance, free float64 }
 
 // newUnevenness takes so many neighbours together.
-func newUnevenness(phases map[int][]part, width int) (u unevenness) {
-	for _, phase := range slices.Sorted(maps.Keys(phases)) { // a sum depends on the order
-		parts := phases[phase]
-		var all part
-		for _, p := range parts {
-			all.hits, all.of = all.hits+p.hits, all.of+p.of
-		}
-		rate := all.hits / all.of
-		if rate == 0 || rate == 1 {
+func newUnevenness(phases [][]part, width int) (u unevenness) {
+	for _, parts := range phases {
+		all := sum(parts)
+		if all.hits == 0 || all.hits == all.of {
 			continue
 		}
+		rate := all.hits / all.of
 		batches := 0
 		for some := range slices.Chunk(parts, width) {
-			var p part
-			for _, one := range some {
-				p.hits, p.of = p.hits+one.hits, p.of+one.of
-			}
+			p := sum(some)
 			spread := p.of * rate * (1 - rate)
 			deviation := p.hits - p.of*rate
 			u.chi += deviation * deviation / spread

@@ -24,10 +24,10 @@ func (r *Report) DurationSpreads(quantiles ...float64) []Spread {
 		}
 	}
 	out := make([]Spread, len(quantiles))
-	all := whole.Bars()
+	all, phases := whole.Bars(), r.byPhase()
 	for i, q := range quantiles {
 		cut := nearest(all, q)
-		out[i] = mostUneven(r.parts(func(b *Bucket) part {
+		out[i] = mostUneven(partsOf(phases, func(b *Bucket) part {
 			return part{float64(upTo(bars[b], cut)), float64(b.Duration.Count())}
 		}))
 	}
@@ -63,7 +63,7 @@ func upTo(bars []Bar, limit float64) (n uint64) {
 }
 
 // mostUneven looks at ever larger batches of neighbours, as long as there are enough.
-func mostUneven(phases map[int][]part) (most Spread) {
+func mostUneven(phases [][]part) (most Spread) {
 	for width := 1; ; width *= 2 {
 		u := newUnevenness(phases, width)
 		if u.free < 1 || width > 1 && u.free < minFreeBuckets {
