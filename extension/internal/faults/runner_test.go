@@ -252,14 +252,17 @@ func TestCountersThatCannotBeReadAreToldOfAndKept(t *testing.T) {
 	})
 }
 
+// shortPhases are over as soon as a toxic takes long to come in.
+const shortPhases = `{"name":"p","phases":[
+	{"name":"one","duration":"1s","toxics":[{"proxy":"shop","name":"a","type":"http_status"}]},
+	{"name":"two","duration":"1s"},
+	{"name":"three","duration":"10s"}]}`
+
 // TestAPhaseThatIsLeftOutIsToldOf: none of its toxics was in, and a report has no row of it.
 func TestAPhaseThatIsLeftOutIsToldOf(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		run := newRun(t, `{"name":"p","phases":[
-			{"name":"one","duration":"1s","toxics":[{"proxy":"shop","name":"a","type":"http_status"}]},
-			{"name":"two","duration":"1s"},
-			{"name":"three","duration":"10s"}]}`)
+		run := newRun(t, shortPhases)
 		run.ctl.slow = map[string]time.Duration{"add a": 2500 * time.Millisecond}
 		require.NoError(t, run.Start(context.Background()))
 		synctest.Wait()
@@ -275,10 +278,7 @@ func TestAPhaseThatIsLeftOutIsToldOf(t *testing.T) {
 func TestAPhaseThatBeganDuringAChangeIsNotLeftOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		run := newRun(t, `{"name":"p","phases":[
-			{"name":"one","duration":"1s","toxics":[{"proxy":"shop","name":"a","type":"http_status"}]},
-			{"name":"two","duration":"1s"},
-			{"name":"three","duration":"10s"}]}`)
+		run := newRun(t, shortPhases)
 		run.ctl.slow = map[string]time.Duration{"add a": 1500 * time.Millisecond}
 		require.NoError(t, run.Start(context.Background()))
 		synctest.Wait()
