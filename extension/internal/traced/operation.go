@@ -85,7 +85,7 @@ func (c *Client) Start(ctx context.Context, config OperationConfig) *Operation {
 // start begins an operation that is not excluded.
 func (op *Operation) start() {
 	c := op.client
-	parent, remote := op.parent(op.ctx)
+	parent, remote := op.parent()
 	if parent.TraceID.IsZero() {
 		op.traceID = newTraceID()
 	} else {
@@ -98,14 +98,14 @@ func (op *Operation) start() {
 		op.announce()
 	}
 	if bool(op.sampled) && c.provider.records(c.config) {
-		op.startSpan(op.ctx, parent, remote)
+		op.startSpan(parent, remote)
 	}
 }
 
 // parent finds what the operation belongs to; remote is a continued header.
-func (op *Operation) parent(ctx context.Context) (parent tracecontext.Traceparent, remote bool) {
+func (op *Operation) parent() (parent tracecontext.Traceparent, remote bool) {
 	if !op.config.Alone {
-		if active, ok := activeSpan(ctx); ok {
+		if active, ok := activeSpan(op.ctx); ok {
 			return active, false
 		}
 	}
@@ -126,12 +126,12 @@ func (op *Operation) parent(ctx context.Context) (parent tracecontext.Traceparen
 	return parent, true
 }
 
-func (op *Operation) startSpan(ctx context.Context, parent tracecontext.Traceparent, remote bool) {
+func (op *Operation) startSpan(parent tracecontext.Traceparent, remote bool) {
 	provider := op.client.provider
 	op.recorded = op.recordedURL(op.config.URL)
 	op.span = provider.begin(lateSpan{
 		ids: presetIDs{op.traceID, op.spanID}, kind: provider.internal,
-		parent: withParent(ctx, parent, op.traceState, remote), start: time.Now(),
+		parent: withParent(op.ctx, parent, op.traceState, remote), start: time.Now(),
 		name: provider.spanName(op.config.Method, op.config.Template),
 	})
 	op.under = withParent(context.Background(), tracecontext.Traceparent{
